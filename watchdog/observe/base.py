@@ -1,0 +1,67 @@
+"""What the engine asks of the world. A platform, source or probe is anything that fits one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from watchdog.model.deploy import EvidenceItem, Recorded, Revision, Snapshot
+from watchdog.model.measurement import Observation
+from watchdog.model.rule import Measure
+from watchdog.model.target import Target
+
+
+class Platform(Protocol):
+    """Reads one kind of target. Methods may be called from several threads, for different targets."""
+
+    def snapshot(self, target: Target, now: datetime) -> Snapshot:
+        """What is true of the target now.
+
+        Raises Unavailable when the platform does not answer, Refused when it answers that it can't (no such project
+        file, no right to ask).
+        """
+        ...
+
+    def record(self, target: Target, snapshot: Snapshot, previous: Revision | None) -> Recorded:
+        """Everything needed to bring this revision back later, and a summary of what changed since `previous`.
+
+        Called once for each deploy, when its rollout settled and once when it was first seen. Raises as `snapshot`.
+        """
+        ...
+
+    def evidence(self, target: Target, snapshot: Snapshot) -> Sequence[EvidenceItem]:
+        """What a rollback would destroy: logs, events, states. Raises as `snapshot`; part is better than nothing."""
+        ...
+
+    def history(self, target: Target, limit: int) -> Sequence[str]:
+        """Names of revisions the platform itself still has, newest first; empty where it keeps none."""
+        ...
+
+    def check(self, target: Target) -> Sequence[str]:
+        """What is missing before this target can be guarded, one helpful line each; empty: nothing is."""
+        ...
+
+    def start(self, targets: Sequence[Target], wake: Callable[[str], None]) -> None:
+        """Begin to listen for changes: call `wake(target name)` at once when something happened to it."""
+        ...
+
+    def stop(self) -> None:
+        """End everything `start` began."""
+        ...
+
+
+class Gauge(Protocol):
+    """Measures rules of the kinds it was made for: a source (prometheus, scrape) or a probe (http, tcp, command)."""
+
+    def measure(self, measure: Measure, now: datetime) -> Observation:
+        """Ask once. `measure` has its templates filled in.
+
+        Never raises for what the outside does: down, slow, 4xx, 5xx, nonsense and too much are `Observation.error`.
+        A probe that was answered wrongly, or not at all, is a sample of value 0, since that is what it asks about.
+        """
+        ...
+
+    def check(self, measure: Measure) -> Sequence[str]:
+        """What is wrong with asking this, one helpful line each: unreachable, bad syntax; empty: nothing."""
+        ...

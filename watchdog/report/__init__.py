@@ -1,0 +1,1 @@
+"""Tells people: the outbox, its receivers, metrics, Sentry."""

@@ -1,0 +1,1 @@
+"""Where the state lives between any two steps."""
