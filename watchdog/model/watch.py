@@ -96,9 +96,14 @@ class Watch(Value):
     """The revision that ran before."""
     origin: Literal["deploy", "manual"] = "deploy"
     """`manual`: opened by `watchdog rollback`, condemned from the start."""
+    requested_revision: str | None = None
+    """What a person asked to go back to; None: the newest known good one."""
+    requested_by: str = ""
     mode: Mode = Mode.enforce
     state: WatchState = WatchState.arriving
     opened_at: datetime
+    changed_at: datetime
+    """When the fingerprint last changed: a rollout passes through several."""
     settled_at: datetime | None = None
     """When the rollout finished: the bake time counts from here."""
     seen_at: datetime
