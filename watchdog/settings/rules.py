@@ -1,0 +1,235 @@
+"""Reads rules: a rule file's, or those written in the config or a test-rules file.
+
+What can be wrong with a rule is found here, with its file and line: unknown keys, conditions that don't compile,
+templates that name what doesn't exist. What is left are `Rule`s as the engine runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, model_validator
+
+from watchdog.errors import BadCondition, BadConfig, BadTemplate
+from watchdog.model.rule import PLATFORM_KINDS, PROBE_KINDS, Action, Mode, Rule, Trigger
+from watchdog.settings.fields import Form, Interval, Span, Text, Vars
+from watchdog.settings.measures import (
+    MEASURES,
+    AlertForm,
+    CommandForm,
+    CrashesForm,
+    HttpForm,
+    MeasureForm,
+    PrometheusForm,
+    ReleaseForm,
+    ScrapeForm,
+    TcpForm,
+)
+from watchdog.settings.yaml import Document, Loc, bad_config, read
+from watchdog.template import BUILT_IN, names, names_in, render
+
+NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+"""Lower-case letters, digits, dots, underscores and dashes; at most 63 characters."""
+
+HOW_OFTEN = ("for", "failure_limit", "consecutive_failures")
+
+
+class RuleForm(Form):
+    """One rule: one way of measuring, one way of failing, and what then."""
+
+    name: str = Field(pattern=NAME)
+    """Unique within a target."""
+    trigger: Trigger
+    """The kind of trouble; reports group rules by it."""
+    summary: Text
+    """One line for people: what is wrong when the rule trips."""
+    prometheus: PrometheusForm | None = None
+    """An instant query of Prometheus (PromQL)."""
+    alert: AlertForm | None = None
+    """An alerting rule of Prometheus, by name."""
+    scrape: ScrapeForm | None = None
+    """A /metrics page read directly."""
+    http: HttpForm | None = None
+    """An HTTP request."""
+    tcp: TcpForm | None = None
+    """A TCP connection."""
+    command: CommandForm | None = None
+    """A program and its arguments."""
+    crashes: CrashesForm | None = None
+    """Crashes as the platform sees them."""
+    release: ReleaseForm | None = None
+    """The rollout's own failure."""
+    fail_when: Text | None = None
+    """A CEL condition on `value` or `values`: true is a failure. It may use vars, as templates."""
+    pass_when: Text | None = None
+    """A CEL condition: true is a pass. With one of the two, the other is its opposite."""
+    for_: Annotated[Span | None, Field(alias="for")] = None
+    """It must fail at every measurement for this long before it trips."""
+    failure_limit: Annotated[int | None, Field(ge=0)] = None
+    """It trips when more than this many measurements failed in all."""
+    consecutive_failures: Annotated[int | None, Field(ge=1)] = None
+    """It trips when this many measurements in a row failed."""
+    consecutive_errors: int = Field(default=4, ge=1)
+    """After this many errors of the source in a row people are told that the watch is blind."""
+    interval: Interval | None = None
+    """Time between measurements; default: the target's `watch.interval`."""
+    initial_delay: Span | None = None
+    """Time from the settled rollout to the first measurement; default: the target's `watch.initial_delay`."""
+    action: Action = Action.rollback
+    """What is done when the rule trips."""
+    mode: Mode = Mode.enforce
+    """`dry_run` judges and reports but decides nothing."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> RuleForm:
+        measures = [key for key in MEASURES if getattr(self, key) is not None]
+        if len(measures) != 1:
+            has = " and ".join(measures) or "none"
+            raise ValueError(f"a rule has exactly one of {', '.join(MEASURES)}; this one has {has}")
+        ways = [key for key in HOW_OFTEN if getattr(self, "for_" if key == "for" else key) is not None]
+        if len(ways) > 1:
+            raise ValueError(f"a rule has at most one of {', '.join(HOW_OFTEN)}; this one has {' and '.join(ways)}")
+        if self.fail_when is None and self.pass_when is None and not self.how.default_condition():
+            raise ValueError(f"a {measures[0]} rule needs fail_when or pass_when, such as `fail_when: value > 1.0`")
+        return self
+
+    @property
+    def how(self) -> MeasureForm:
+        """The one way of measuring it has."""
+        found: MeasureForm = next(form for key in MEASURES if (form := getattr(self, key)) is not None)
+        return found
+
+    def rule(self, *, summary: str, fail_when: str | None, pass_when: str | None) -> Rule:
+        """The rule as the engine runs it, with its texts filled in and its defaults set."""
+        measure, for_, consecutive = self.how.measure(), self.for_, self.consecutive_failures
+        if for_ is None and consecutive is None and self.failure_limit is None:
+            if measure.kind in PLATFORM_KINDS:
+                consecutive = 1
+            elif measure.kind in PROBE_KINDS:
+                consecutive = 3
+            else:
+                for_ = timedelta(seconds=30)
+        if fail_when is None and pass_when is None:
+            fail_when = self.how.default_condition()
+        return Rule(
+            name=self.name,
+            trigger=self.trigger,
+            summary=summary,
+            measure=measure,
+            fail_when=fail_when,
+            pass_when=pass_when,
+            for_=for_,
+            failure_limit=self.failure_limit,
+            consecutive_failures=consecutive,
+            consecutive_errors=self.consecutive_errors,
+            interval=self.interval,
+            initial_delay=self.initial_delay,
+            action=self.action,
+            mode=self.mode,
+        )
+
+
+class _RuleFileForm(Form):
+    vars: Vars = {}
+    rules: Annotated[list[object], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class RuleFile:
+    """A rule file as read: its variables (defaults, overridden by those that were given) and its rules."""
+
+    vars: dict[str, str]
+    rules: tuple[Rule, ...]
+
+
+def read_rule_file(path: Path, vars: Mapping[str, str] | None = None, target: str | None = None) -> RuleFile:  # noqa: A002
+    """Read a file of `rules:` and default `vars:`; `vars` wins over the defaults. `target` is for messages only.
+
+    Raises BadConfig with one line per problem.
+    """
+    document = read(path)
+    form = document.validate(_RuleFileForm)
+    known = {**form.vars, **(vars or {})}
+    return RuleFile(known, read_rules(document, ("rules",), known, target))
+
+
+def read_rules(document: Document, at: Loc, vars: Mapping[str, str], target: str | None = None) -> tuple[Rule, ...]:  # noqa: A002
+    """The rules of the list at `at`. Raises BadConfig with one line per problem, of all rules."""
+    rules: list[Rule] = []
+    problems: list[str] = []
+    seen: dict[str, int] = {}
+    for index in document.locate(at)[1].parts:
+        where = (*at, index)
+        try:
+            rule = read_rule(document, where, vars, target)
+        except BadConfig as error:
+            problems.append(str(error))
+            continue
+        line = document.locate(where)[1].line
+        if rule.name in seen:
+            name = (*where, "name")
+            problems.append(document.problem(name, f"a rule {rule.name} is already there, on line {seen[rule.name]}"))
+        seen.setdefault(rule.name, line)
+        rules.append(rule)
+    if problems:
+        raise BadConfig("\n".join(problems))
+    return tuple(rules)
+
+
+def read_rule(document: Document, at: Loc, vars: Mapping[str, str], target: str | None = None) -> Rule:  # noqa: A002
+    """The rule written at `at`. Its conditions and summary are filled in; its measure stays a template, whose names
+    are all known. Raises BadConfig with one line per problem."""
+    try:
+        form = RuleForm.model_validate(document.locate(at)[1].value)
+    except ValidationError as error:
+        raise bad_config(error, document, RuleForm, at) from None
+    problems = [document.problem((*at, key), text) for key, text in _wrong(form, vars, target)]
+    if problems:
+        raise BadConfig("\n".join(problems))
+    built_in = {name: "{{ " + name + " }}" for name in BUILT_IN}  # the engine fills these in later
+    return form.rule(
+        summary=render(form.summary, {**built_in, **vars}),
+        fail_when=form.fail_when and render(form.fail_when, vars),
+        pass_when=form.pass_when and render(form.pass_when, vars),
+    )
+
+
+def _wrong(form: RuleForm, variables: Mapping[str, str], target: str | None) -> Iterator[tuple[str, str]]:
+    """What is wrong with a rule's templates and conditions: (key, words)."""
+    measure = next(key for key in MEASURES if getattr(form, key) is not None)
+    for key in (measure, "summary"):
+        try:
+            used = names(form.summary) if key == "summary" else names_in(form.how.measure())
+            for name in sorted(used - set(BUILT_IN) - set(variables)):
+                yield key, _unknown_name(form.name, name, target)
+        except BadTemplate as error:
+            yield key, str(error)
+    for key, text in (("fail_when", form.fail_when), ("pass_when", form.pass_when)):
+        if text is None:
+            continue
+        try:
+            used_names = names(text) - set(variables)
+            for name in sorted(used_names & set(BUILT_IN)):
+                yield key, f"a condition can use vars only: {name} is known when a deploy is there, not before"
+            for name in sorted(used_names - set(BUILT_IN)):
+                yield key, _unknown_name(form.name, name, target)
+            if not used_names:
+                _compile(render(text, variables))
+        except (BadTemplate, BadCondition) as error:
+            yield key, " ".join(str(error).split())
+
+
+def _compile(condition: str) -> None:
+    # Imported when there is a condition: CEL is 8 MiB that `import watchdog.settings` alone shall not cost.
+    from watchdog.judge.conditions import compile_condition  # noqa: PLC0415
+
+    compile_condition(condition)
+
+
+def _unknown_name(rule: str, name: str, target: str | None) -> str:
+    where = f"to target {target}" if target else "to the file, or to the target that uses it"
+    return f"rule {rule}: {{{{ {name} }}}} is not known; add `vars: {{{name}: …}}` {where}"
