@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from watchdog.errors import Conflict
 from watchdog.model.base import Value
 from watchdog.model.deploy import EvidenceItem, Revision
 from watchdog.model.incident import Bookmark, Event, Incident, Notice, Pause
@@ -34,6 +35,14 @@ class Step(Value):
     pause: Pause | None = None
     resume: str | None = None
     """The target whose pause ends."""
+
+
+def stale(watch: Watch) -> Conflict:
+    """The refusal of a write that does not follow what is stored."""
+    return Conflict(
+        f"storing watch {watch.id} as version {watch.version}: version {watch.version - 1} is not what is stored; "
+        "someone else wrote it. Nothing of this step was stored: read it again, then decide again."
+    )
 
 
 class Store(Protocol):
@@ -104,7 +113,7 @@ class Store(Protocol):
         ...
 
     def due_notices(self, now: datetime, limit: int = 20) -> list[Notice]:
-        """Notices whose time has come, oldest first."""
+        """Notices whose time has come, the longest due first: a receiver that is down does not keep others waiting."""
         ...
 
     def notice_sent(self, notice_id: str, now: datetime) -> None: ...
@@ -119,7 +128,8 @@ class Store(Protocol):
 
     def prune(self, before: datetime) -> int:
         """Drop measurements, events and evidence of watches that ended before then and made no incident, sent
-        notices, and given-up ones. Incidents and revisions stay. Returns the number of rows."""
+        notices, and given-up ones, and events of no watch at all. Incidents and revisions stay. Returns the number
+        of rows."""
         ...
 
     def close(self) -> None: ...
