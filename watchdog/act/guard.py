@@ -93,7 +93,7 @@ def _state_of_the_world(facts: Facts) -> list[Objection]:
             f"`watchdog rollback {watch.target} --to REVISION`"
         )
         found.append(_no(Objections.no_safe_revision, reason))
-    elif facts.candidate.fingerprint == watch.fingerprint:
+    elif facts.candidate.id == watch.revision or facts.candidate.fingerprint == watch.fingerprint:
         found.append(_no(Objections.no_safe_revision, f"revision {facts.candidate.id} is what runs already"))
     if facts.cannot_plan:
         found.append(_no(Objections.cannot_plan, facts.cannot_plan))

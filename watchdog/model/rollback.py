@@ -86,6 +86,12 @@ class Verification(Value):
     """The proof after a rollback, as far as it has come."""
 
     began_at: datetime
+    acted: ActResult | None = None
+    """What the act answered; a failed act whose result is not as planned ends the proof at once."""
+    restored: bool = False
+    """What runs has been seen to be as planned: any other revision after that is somebody's deploy."""
     passing_since: datetime | None = None
+    unopposed_since: datetime | None = None
+    """Since when nothing speaks against the recovery: as planned, probes pass, but a rule may have no data."""
     lines: tuple[str, ...] = ()
     """The latest state of each check, in words."""

@@ -117,6 +117,9 @@ class Watch(Value):
     verification: Verification | None = None
     verify_progress: dict[str, Progress] = {}
     incident: str | None = None
+    condemned_at: datetime | None = None
+    """When the decision to roll back was stored."""
+    held_until: datetime | None = None
     ended_at: datetime | None = None
     end_reason: str = ""
     version: int = 0

@@ -1,0 +1,227 @@
+"""Takes note of what came: first sight, deploys, rollouts that go on, targets that are taken down.
+
+Each is one stored step. Recording a revision asks the platform's programs, so it is a job of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from watchdog.engine.arrivals import Arrival, arrival, next_name
+from watchdog.engine.scene import Scene, new_watch_id
+from watchdog.errors import WatchdogError
+from watchdog.model.deploy import Recorded, Revision, Snapshot
+from watchdog.model.incident import Bookmark, Incident
+from watchdog.model.watch import Watch, WatchState
+from watchdog.report import incident as tell
+from watchdog.store.base import Step
+
+log = logging.getLogger(__name__)
+
+GUARDING = (WatchState.arriving, WatchState.watching, WatchState.held, WatchState.condemned)
+"""States in which a newer deploy takes over. After that the rollback is under way, and is seen through."""
+
+
+def take_note(scene: Scene, watches: list[Watch]) -> list[Watch]:
+    """Compare the new snapshot with what was known, and store what follows. Returns the watches to go on with."""
+    place, snapshot = scene.place, scene.place.snapshot
+    if snapshot is None or place.error is not None:
+        return watches
+    if not place.bookmark_read:
+        place.bookmark = scene.parts.store.bookmark(place.target.name)
+        place.bookmark_read = True
+    if any(w.state in {WatchState.rolling_back, WatchState.verifying} for w in watches) and not _restored(watches):
+        return watches
+    current = next((w for w in watches if w.state in GUARDING), None)
+    came = arrival(snapshot, place.bookmark, current, scene.now)
+    if came is Arrival.first_sight:
+        _first_sight(scene, snapshot)
+    elif came is Arrival.same_rollout and current is not None:
+        return [_amend(scene, current, snapshot) if w is current else w for w in watches]
+    elif came is Arrival.taken_down and current is not None:
+        reason = "the target was taken down by someone"
+        ended = _end(current, scene, reason)
+        incident = _closed(scene, ended, reason) if ended.incident else None
+        scene.save(ended, tell.superseded(ended, scene.now, reason, None), incident=incident)
+        return [w for w in watches if w is not current]
+    elif came is Arrival.deploy:
+        return [_open(scene, watches, snapshot)]
+    return watches
+
+
+def _restored(watches: list[Watch]) -> bool:
+    """Whether the rollback under way has been seen to be as planned: what changes after that is somebody's deploy."""
+    proving = [w for w in watches if w.state is WatchState.verifying]
+    return bool(proving) and all(w.verification and w.verification.restored for w in proving)
+
+
+def _revision(scene: Scene, snapshot: Snapshot) -> Revision:
+    """The ledger's entry for what runs: the known one, or a new one."""
+    target, store = scene.target.name, scene.parts.store
+    if snapshot.name is not None:
+        known = store.revision(target, snapshot.name)
+        known = known if known is None or known.fingerprint == snapshot.fingerprint else None
+    else:
+        known = store.revision_by_fingerprint(target, snapshot.fingerprint)
+    if known is not None:
+        return known
+    return Revision(
+        target=target,
+        id=snapshot.name or next_name(store.revisions(target, limit=10_000)),
+        fingerprint=snapshot.fingerprint,
+        seen_at=scene.now,
+        summary=snapshot.summary,
+        images=snapshot.images,
+        exact=False,
+        note="not recorded yet",
+    )
+
+
+def _bookmark(scene: Scene, revision: Revision, snapshot: Snapshot) -> Bookmark:
+    return Bookmark(target=scene.target.name, revision=revision.id, fingerprint=snapshot.fingerprint, seen_at=scene.now)
+
+
+def _first_sight(scene: Scene, snapshot: Snapshot) -> None:
+    revision = _revision(scene, snapshot)
+    if scene.target.rollback.first_known_good == "running":
+        revision = revision.model_copy(
+            update={"known_good": True, "known_good_at": scene.now, "known_good_because": "running"}
+        )
+    scene.write(Step(revisions=(revision,), bookmark=_bookmark(scene, revision, snapshot)))
+    log.info("first sight of %s: %s runs", scene.target.name, revision.id)
+
+
+def _open(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> Watch:
+    """A deploy: a watch of its own, and whatever was watched before is superseded."""
+    revision = _revision(scene, snapshot)
+    before = scene.place.bookmark
+    watch = Watch(
+        id=new_watch_id(),
+        target=scene.target.name,
+        environment=scene.target.environment,
+        platform=scene.target.spec.kind,
+        revision=revision.id,
+        fingerprint=snapshot.fingerprint,
+        previous=before.revision if before else None,
+        mode=scene.target.mode,
+        opened_at=scene.now,
+        changed_at=scene.now,
+        seen_at=scene.now,
+    )
+    reason = f"{revision.id} was deployed"
+    ended = [_end(w, scene, reason) for w in watches]
+    troubled = next((w for w in ended if w.incident), None)
+    scene.place.judged.clear()
+    scene.place.recorded = ""
+    log.info("deploy of %s: %s after %s", scene.target.name, revision.id, watch.previous)
+    return scene.save(
+        watch,
+        tell.deploy_seen(watch, scene.now, revision.summary),
+        *(tell.superseded(w, scene.now, reason, revision.id) for w in ended),
+        also=ended,
+        revisions=[revision],
+        bookmark=_bookmark(scene, revision, snapshot),
+        incident=_closed(scene, troubled, reason) if troubled else None,
+    )
+
+
+def _closed(scene: Scene, watch: Watch, reason: str) -> Incident:
+    before = scene.parts.store.incident(watch.incident or "")
+    return tell.incident_of(watch, scene.now, f"{before.headline if before else watch.revision} ({reason})", before)
+
+
+def _amend(scene: Scene, watch: Watch, snapshot: Snapshot) -> Watch:
+    """The rollout goes on: the same deploy, another fingerprint."""
+    known = _revision(scene, snapshot)
+    old = scene.parts.store.revision(scene.target.name, watch.revision)
+    is_new = known.note == "not recorded yet" and snapshot.name is None
+    if is_new and old is not None and not old.known_good and old.seen_at >= watch.opened_at:
+        revision = old.model_copy(
+            update={
+                "fingerprint": snapshot.fingerprint,
+                "images": snapshot.images,
+                "summary": snapshot.summary,
+                "exact": False,
+                "note": "not recorded yet",
+            }
+        )
+    else:
+        revision = known
+    scene.place.judged.clear()
+    scene.place.recorded = ""
+    amended = watch.model_copy(
+        update={
+            "revision": revision.id,
+            "fingerprint": snapshot.fingerprint,
+            "changed_at": scene.now,
+            "progress": {},
+        }
+    )
+    return scene.save(amended, revisions=[revision], bookmark=_bookmark(scene, revision, snapshot))
+
+
+def _end(watch: Watch, scene: Scene, reason: str) -> Watch:
+    return watch.model_copy(
+        update={"state": WatchState.superseded, "ended_at": scene.now, "end_reason": reason, "seen_at": scene.now}
+    )
+
+
+def record(scene: Scene) -> None:
+    """Have the platform record what runs, once for each fingerprint and again when its rollout settled."""
+    place, jobs, snapshot = scene.place, scene.parts.jobs, scene.place.snapshot
+    if snapshot is None or place.bookmark is None or place.bookmark.fingerprint != snapshot.fingerprint:
+        return
+    mark = f"{snapshot.fingerprint} {snapshot.rollout.phase.value}"
+    key = ("record", scene.target.name)
+    revision_id = place.bookmark.revision
+    if place.recorded != mark and not jobs.pending(key):
+        place.recorded = mark
+        store, target, platform = scene.parts.store, scene.target, scene.platform
+        revision = store.revision(target.name, revision_id)
+        if revision is None or revision.fingerprint != snapshot.fingerprint or (revision.recorded and revision.exact):
+            return
+        before = next((r for r in store.revisions(target.name, limit=2) if r.id != revision_id), None)
+        jobs.submit(key, lambda: (snapshot.fingerprint, platform.record(target, snapshot, before)))
+    done = jobs.take(key)
+    if done is None:
+        return
+    error = done.exception()
+    if isinstance(error, WatchdogError):
+        log.warning("cannot record %s of %s: %s", revision_id, scene.target.name, error)
+        return
+    fingerprint, recorded = done.result()
+    _store_recording(scene, fingerprint, recorded)
+
+
+def _store_recording(scene: Scene, fingerprint: str, recorded: Recorded) -> None:
+    store, name = scene.parts.store, scene.target.name
+    revision = store.revision_by_fingerprint(name, fingerprint)
+    if revision is None:
+        return
+    updated = revision.model_copy(
+        update={
+            "summary": recorded.summary or revision.summary,
+            "images": recorded.images or revision.images,
+            "exact": recorded.exact,
+            "note": recorded.note,
+            "recorded": recorded.recorded,
+        }
+    )
+    scene.write(Step(revisions=(updated,)))
+    preserve(scene)
+
+
+def preserve(scene: Scene) -> None:
+    """Keep what a rollback to the known-good revisions, and to what runs now, would need."""
+    jobs, target, store, actor = scene.parts.jobs, scene.target, scene.parts.store, scene.actor
+    key = ("preserve", target.name)
+    done = jobs.take(key)
+    if done is not None and done.exception() is not None:
+        log.warning("cannot keep the images of %s's revisions: %s", target.name, done.exception())
+    if jobs.pending(key):
+        return
+    revisions = store.revisions(target.name, limit=200)
+    good = [r for r in revisions if r.known_good][: target.rollback.keep_revisions]
+    running = scene.place.bookmark.revision if scene.place.bookmark else None
+    keep = [r for r in revisions if r in good or r.id == running]
+    jobs.submit(key, lambda: actor.preserve(target, keep))

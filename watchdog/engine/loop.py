@@ -1,0 +1,158 @@
+"""`Engine.tick(now)`: one turn for every target. Time is an argument; nothing here waits.
+
+A turn: hold the claim, look when it is time or something happened, take note of deploys, and let each open watch take
+its next step. Everything between two steps is in the store, so a new process goes on where this one was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from watchdog.engine import deploys, proving, rolling, watching
+from watchdog.engine.scene import Parts, Place, Scene
+from watchdog.errors import Conflict, Refused, StoreDamaged, StoreUnavailable, Unavailable, WatchdogError
+from watchdog.model.watch import Watch, WatchState
+
+log = logging.getLogger(__name__)
+
+CLAIM = timedelta(seconds=30)
+"""How long a claim lasts without being renewed: how soon another replica takes over from a dead one."""
+BUSY = timedelta(seconds=1)
+"""How often a target is looked at while its rollout, or the proof of a rollback, is under way."""
+
+STEPS: dict[WatchState, Callable[[Scene, Watch], Watch]] = {
+    WatchState.arriving: watching.step,
+    WatchState.watching: watching.step,
+    WatchState.held: watching.wait_for_a_person,
+    WatchState.condemned: rolling.prepare,
+    WatchState.rolling_back: proving.act,
+    WatchState.verifying: proving.prove,
+}
+
+
+class Engine:
+    """Guards targets. All state is in the store; see `Parts` for what it is made of."""
+
+    def __init__(self, parts: Parts, report: Callable[[Exception], None] = lambda _: None) -> None:
+        """`report` is told of unexpected errors of one target's turn; the other targets' turns go on."""
+        self._parts = parts
+        self._report = report
+        self._places = {t.name: Place(target=t) for t in parts.targets}
+        self.last_tick: datetime | None = None
+
+    def wake(self, target: str) -> None:
+        """Something happened to this target: look at it on the next tick. Any thread may call this."""
+        place = self._places.get(target)
+        if place is not None:
+            place.woken = True
+
+    def looked(self, target: str) -> bool:
+        """Whether what runs is known, or why it can't be."""
+        place = self._places[target]
+        return place.snapshot is not None or place.error is not None
+
+    def owns(self, target: str) -> bool:
+        """Whether this process holds the target's claim."""
+        return self._places[target].claimed_until is not None
+
+    def scene(self, target: str, now: datetime) -> Scene:
+        """The target at this moment, for previews: reading only."""
+        return Scene(self._parts, self._places[target], now)
+
+    def tick(self, now: datetime) -> None:
+        """One turn for every target. Raises StoreUnavailable or StoreDamaged when there is no state to work from."""
+        by_target: dict[str, list[Watch]] = {}
+        for watch in self._parts.store.open_watches():
+            by_target.setdefault(watch.target, []).append(watch)
+        for name, place in self._places.items():
+            try:
+                self._turn(place, by_target.get(name, []), now)
+            except Conflict as error:
+                place.bookmark_read = False
+                log.info("someone else wrote to %s: %s; reading it again", name, error)
+            except (StoreUnavailable, StoreDamaged):
+                raise
+            except Exception as error:  # the loop's edge: one target's trouble must not stop the others'
+                log.exception("the turn of %s failed", name)
+                self._report(error)
+        self.last_tick = now
+
+    def stop(self) -> None:
+        """Give up the claims, so that another replica need not wait for them to expire."""
+        for name, place in self._places.items():
+            if place.claimed_until is not None:
+                self._parts.store.release(name, self._parts.owner)
+                place.claimed_until = None
+
+    def _turn(self, place: Place, watches: list[Watch], now: datetime) -> None:
+        scene = Scene(self._parts, place, now)
+        if not self._claimed(scene):
+            return
+        looked = self._look(scene, watches)
+        if looked:
+            watches = deploys.take_note(scene, watches)
+        deploys.record(scene)
+        for watch in watches:
+            if watch.state.open:
+                self._advance(scene, watch)
+
+    def _advance(self, scene: Scene, watch: Watch) -> None:
+        """Let the watch take steps until one leaves its state as it was. Each is stored before the next begins."""
+        for _ in range(len(WatchState)):
+            before = watch.state
+            watch = STEPS[before](scene, watch)
+            if watch.state is before or not watch.state.open:
+                return
+
+    def _claimed(self, scene: Scene) -> bool:
+        place, now = scene.place, scene.now
+        fresh = place.claimed_until is not None and now < place.claimed_until - CLAIM / 2 <= now + CLAIM
+        if fresh:
+            return True
+        if not self._parts.store.claim(place.target.name, self._parts.owner, now, CLAIM):
+            place.claimed_until = None
+            place.bookmark_read = False
+            return False
+        place.claimed_until = now + CLAIM
+        return True
+
+    def _look(self, scene: Scene, watches: list[Watch]) -> bool:
+        """Take a snapshot when it is time; True when a new one, or a failure, has just come in."""
+        place, jobs = scene.place, self._parts.jobs
+        key = ("look", place.target.name)
+        if not jobs.pending(key) and self._time_to_look(scene, watches):
+            place.woken = False
+            place.looked_at = scene.now
+            target, now = place.target, scene.now
+            jobs.submit(key, lambda: scene.platform.snapshot(target, now))
+        done = jobs.take(key)
+        if done is None:
+            return False
+        error = done.exception()
+        if error is None:
+            place.snapshot, place.error = done.result(), None
+        elif isinstance(error, Unavailable | Refused):
+            if place.error is None:
+                log.warning("cannot look at %s: %s", place.target.name, error)
+            place.error = str(error)
+        elif isinstance(error, WatchdogError):
+            raise error
+        else:
+            place.error = f"{type(error).__name__}: {error}"
+            raise error
+        return True
+
+    def _time_to_look(self, scene: Scene, watches: list[Watch]) -> bool:
+        place = scene.place
+        if place.woken or place.looked_at is None or scene.now < place.looked_at:
+            return True
+        states = {w.state for w in watches}
+        if states & {WatchState.arriving, WatchState.rolling_back, WatchState.verifying, WatchState.condemned}:
+            every = BUSY
+        elif WatchState.watching in states:
+            every = place.target.watch.interval
+        else:
+            every = self._parts.sweep
+        return scene.now - place.looked_at >= every
