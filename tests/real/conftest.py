@@ -1,0 +1,36 @@
+"""What the tests against real things share. They run in one process: there is one Docker engine for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.components import require
+from tests.real.docker_engine import DockerEngine, Project, missing
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[DockerEngine]:
+    """A Docker engine of the tests' own, with `docker compose`."""
+    lacking = missing()
+    require(f"a Docker engine of the tests' own ({lacking or 'all there'})", not lacking)
+    engine = DockerEngine()
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.remove()
+
+
+@pytest.fixture
+def project(docker_engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """A Compose project that is not up yet. The test's own environment finds the engine, as a daemon's would."""
+    for name in ("DOCKER_HOST", "DOCKER_CONFIG"):
+        monkeypatch.setenv(name, docker_engine.environment[name])
+    project = Project(docker_engine, tmp_path)
+    try:
+        yield project
+    finally:
+        project.down()
