@@ -113,10 +113,7 @@ def _url(text: str) -> str:
     except ValueError as error:
         raise ValueError(f"not a valid URL: {error}") from None
     if "@" in netloc:
-        raise ValueError(
-            "a URL holds no user name or password here; take them out (sources.prometheus has "
-            "`username: …` and `password: {env: NAME}`)"
-        )
+        raise ValueError("a URL is shown in logs and incidents: take the user name and password out of it")
     return text
 
 

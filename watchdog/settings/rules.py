@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from watchdog.errors import BadCondition, BadConfig, BadTemplate
 from watchdog.model.rule import PLATFORM_KINDS, PROBE_KINDS, Action, Mode, Rule, Trigger
@@ -198,29 +198,47 @@ def read_rule(document: Document, at: Loc, vars: Mapping[str, str], target: str 
     )
 
 
+def unknown_names(text: str, variables: Mapping[str, str], target: str | None = None) -> list[str]:
+    """What is wrong with a template that the engine will fill in: names that will not be known, bad syntax."""
+    try:
+        return [_unknown(name, target) for name in sorted(names(text) - set(BUILT_IN) - set(variables))]
+    except BadTemplate as error:
+        return [str(error)]
+
+
+def unknown_names_in(value: BaseModel, variables: Mapping[str, str], target: str | None = None) -> list[str]:
+    """As `unknown_names`, for every text in a value."""
+    try:
+        return [_unknown(name, target) for name in sorted(names_in(value) - set(BUILT_IN) - set(variables))]
+    except BadTemplate as error:
+        return [str(error)]
+
+
 def _wrong(form: RuleForm, variables: Mapping[str, str], target: str | None) -> Iterator[tuple[str, str]]:
     """What is wrong with a rule's templates and conditions: (key, words)."""
     measure = next(key for key in MEASURES if getattr(form, key) is not None)
-    for key in (measure, "summary"):
-        try:
-            used = names(form.summary) if key == "summary" else names_in(form.how.measure())
-            for name in sorted(used - set(BUILT_IN) - set(variables)):
-                yield key, _unknown_name(form.name, name, target)
-        except BadTemplate as error:
-            yield key, str(error)
-    for key, text in (("fail_when", form.fail_when), ("pass_when", form.pass_when)):
-        if text is None:
-            continue
-        try:
-            used_names = names(text) - set(variables)
-            for name in sorted(used_names & set(BUILT_IN)):
-                yield key, f"a condition can use vars only: {name} is known when a deploy is there, not before"
-            for name in sorted(used_names - set(BUILT_IN)):
-                yield key, _unknown_name(form.name, name, target)
-            if not used_names:
-                _compile(render(text, variables))
-        except (BadTemplate, BadCondition) as error:
-            yield key, " ".join(str(error).split())
+    for text in unknown_names_in(form.how.measure(), variables, target):
+        yield measure, f"rule {form.name}: {text}"
+    for text in unknown_names(form.summary, variables, target):
+        yield "summary", f"rule {form.name}: {text}"
+    for key in ("fail_when", "pass_when"):
+        condition = getattr(form, key)
+        for text in _wrong_condition(condition, variables, target) if condition is not None else ():
+            yield key, f"rule {form.name}: {text}"
+
+
+def _wrong_condition(condition: str, variables: Mapping[str, str], target: str | None) -> list[str]:
+    unknown = unknown_names(condition, variables, target)
+    if unknown:
+        return unknown
+    built_in = sorted(names(condition) - set(variables))
+    if built_in:
+        return [f"a condition can use vars only: {{{{ {built_in[0]} }}}} is not known before there is a deploy"]
+    try:
+        _compile(render(condition, variables))
+    except (BadCondition, BadTemplate) as error:
+        return [" ".join(str(error).split())]
+    return []
 
 
 def _compile(condition: str) -> None:
@@ -230,6 +248,6 @@ def _compile(condition: str) -> None:
     compile_condition(condition)
 
 
-def _unknown_name(rule: str, name: str, target: str | None) -> str:
+def _unknown(name: str, target: str | None) -> str:
     where = f"to target {target}" if target else "to the file, or to the target that uses it"
-    return f"rule {rule}: {{{{ {name} }}}} is not known; add `vars: {{{name}: …}}` {where}"
+    return f"{{{{ {name} }}}} is not known; add `vars: {{{name}: …}}` {where}"

@@ -103,6 +103,8 @@ def bad_config(error: ValidationError, document: Document, model: type[BaseModel
     """The same problems, each with file, line and key, in the file's order. Never shows values that may be secret."""
     found = []
     for detail in error.errors(include_url=False):
+        if detail["type"] == "too_short" and detail["input"]:
+            continue  # its items are wrong, which is said of each
         loc = (*at, *detail["loc"])
         line = document.locate(loc)[1].line
         found.append((line, document.problem(loc, in_words(detail, model))))
@@ -157,11 +159,11 @@ class _Builder:
 
     def _node(self, event: Any, depth: int) -> Node:
         if isinstance(event, ev.AliasEvent):
-            raise self._refuse(event, f"an alias (*{event.anchor}) is not accepted here: write the value out")
+            raise self._refuse(event, "an alias (*name) is not accepted: write the value out, or put text in quotes")
         if event.anchor:
-            raise self._refuse(event, f"an anchor (&{event.anchor}) is not accepted here: write the value out")
+            raise self._refuse(event, "an anchor (&name) is not accepted: write values out, or put text in quotes")
         if event.tag is not None and str(event.tag) != "!":
-            raise self._refuse(event, f"the tag {event.tag} is not accepted here: write plain values")
+            raise self._refuse(event, "a tag (!name) is not accepted: write plain values, or put text in quotes")
         if depth > MAX_DEPTH:
             raise self._refuse(event, f"nested deeper than {MAX_DEPTH} levels")
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
