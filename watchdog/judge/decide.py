@@ -50,10 +50,14 @@ def decide(watch: Watch, rules: Sequence[Rule], policy: WatchPolicy, now: dateti
     if now < end:
         left = format_duration(end - now)
         return Decision(kind=DecisionKind.proceed, reason=f"no rule has tripped; {left} of the bake time left")
+    return _at_the_end(watch, rules, policy, now, watch.settled_at + policy.bake_time + policy.max_extension)
+
+
+def _at_the_end(watch: Watch, rules: Sequence[Rule], policy: WatchPolicy, now: datetime, latest: datetime) -> Decision:
+    """The decision past the deadline, where nothing tripped; at `latest` there is one, come what may."""
     doubt, doubted = _doubt(watch.progress, rules)
     if not doubt:
         return Decision(kind=DecisionKind.passed, reason=_why_passed(watch, rules, policy))
-    latest = watch.settled_at + policy.bake_time + policy.max_extension
     if now < latest:
         return Decision(kind=DecisionKind.proceed, reason=f"the bake time is over, but {doubt}", rules=doubted)
     limit = format_duration(policy.max_extension)

@@ -60,7 +60,7 @@ def verify(
             "lines": (*differences, *(check.line for check in checks)),
         }
     )
-    fresh = all(now - check.at <= policy.verify_for for check in checks if check.at is not None)
+    fresh = not policy.verify_for or all(now - c.at < policy.verify_for for c in checks if c.at is not None)
     if fresh and _lasted(verification.passing_since, policy, now):
         return Proof(verification, "recovered", _why_recovered(checks, policy))
     if now < verification.began_at + policy.verify_timeout + policy.verify_for:
@@ -78,7 +78,7 @@ def verify(
 
 def begin_again(verification: Verification, now: datetime) -> Verification:
     """The verification after a gap in which nothing was measured: what was seen before it proves nothing now."""
-    return Verification(began_at=now, lines=verification.lines)
+    return verification.model_copy(update={"began_at": now, "passing_since": None, "unopposed_since": None})
 
 
 @dataclass(frozen=True)

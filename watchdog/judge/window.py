@@ -45,9 +45,9 @@ def advance(progress: Progress, rule: Rule, outcome: Outcome, at: datetime) -> P
     if after.tripped or outcome.verdict is not Verdict.failed:
         return after
     why = trips(after, rule, at)
-    return (
-        after if why is None else after.model_copy(update={"tripped": True, "trip_reason": f"{why}; {outcome.reason}"})
-    )
+    if why is None:
+        return after
+    return after.model_copy(update={"tripped": True, "trip_reason": f"{why}; {outcome.reason}"})
 
 
 def after_gap(progress: Progress) -> Progress:
