@@ -82,6 +82,7 @@ def _abandon(scene: Scene, watch: Watch, plan: Plan, someone: str) -> Watch:
     before = scene.parts.store.incident(watch.incident or "")
     entry = scene.parts.store.rollback(plan.id) or ledger_entry(plan, scene.now)
     result = ActResult(ok=False, reason=reason)
+    scene.place.woken = True  # the next look takes note of that deploy
     return scene.save(
         ended,
         tell.superseded(ended, scene.now, reason, None),
@@ -95,7 +96,7 @@ def prove(scene: Scene, watch: Watch) -> Watch:
     plan, running = _plan_of(watch), scene.place.snapshot
     verification = watch.verification or Verification(began_at=scene.now)
     watch, verification = _after_a_gap(scene, watch, verification)
-    if running is None or scene.place.error is not None or running.at < verification.began_at:
+    if running is None or scene.place.error is not None or running.at <= verification.began_at:
         return _wait_to_see(scene, watch, verification)
     differences = scene.actor.matches(scene.target, plan, running)
     bookmark = None
