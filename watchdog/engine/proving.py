@@ -15,6 +15,7 @@ from watchdog.engine.scene import Scene
 from watchdog.engine.watching import UNSEEN, measure
 from watchdog.judge.verify import begin_again, verify
 from watchdog.judge.window import after_gap
+from watchdog.model.base import format_duration
 from watchdog.model.deploy import Snapshot
 from watchdog.model.incident import Bookmark, EventKind
 from watchdog.model.measurement import Measurement
@@ -132,7 +133,9 @@ def _after_a_gap(scene: Scene, watch: Watch, verification: Verification) -> tupl
         return watch, verification
     verification = begin_again(verification, scene.now)
     progress = {name: after_gap(p) for name, p in watch.verify_progress.items()}
-    return watch.model_copy(update={"verify_progress": progress, "verification": verification}), verification
+    watch = watch.model_copy(update={"verify_progress": progress, "verification": verification})
+    message = f"{format_duration(abs(gap))} without a look; the proof begins again"
+    return scene.save(watch, tell.note(watch, scene.now, message)), verification
 
 
 def _bookmark(scene: Scene, revision: str, running: Snapshot) -> Bookmark:
