@@ -12,6 +12,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Completed:
     err: str
     took: timedelta
     timed_out: bool = False
-    """It was killed because its time was up; `code` is then what the kill made of it."""
+    """It was killed because its time was up or it was cancelled; `code` is then what the kill made of it."""
     truncated: bool = False
     """It printed more than was kept."""
 
@@ -91,17 +92,18 @@ def run(
     limit: int = LIMIT,
     stdin: str | None = None,
     keep: Literal["start", "end"] = "start",
+    cancel: threading.Event | None = None,
 ) -> Completed:
-    """Run a program to its end, or to the end of its time.
+    """Run a program to its end, or to the end of its time, or until `cancel` is set (looked at every 0.1 s).
 
     `env` None: our own environment (see `minimal_environment`). `limit`: bytes kept of each of stdout and stderr, the
     first or the last ones by `keep`; the rest is read and dropped. `stdin`: its input; None: none at all.
-    When the time is up the whole process group gets SIGTERM and, a second later, SIGKILL.
+    When the time is up (or it is cancelled) the whole process group gets SIGTERM and, a second later, SIGKILL.
     Raises Unavailable when the program can't be started.
     """
     began = time.monotonic()
     process = _start(argv, cwd, env, has_input=stdin is not None)
-    reader = _Reader(process, stdin, limit, keep)
+    reader = _Reader(process, stdin, limit, keep, cancel or threading.Event())
     timed_out = True
     try:
         timed_out = not reader.read_until(began + timeout.total_seconds())
@@ -109,6 +111,7 @@ def run(
         # Also on KeyboardInterrupt: nothing we started outlives us.
         if timed_out:
             _kill_group(process)
+            reader.cancel = threading.Event()
             reader.read_until(time.monotonic() + _PIPE_GRACE)
         reader.close()
         code = _reap(process)
@@ -177,8 +180,14 @@ class _Reader:
     """Feeds a program and reads what it prints, without threads and without ever blocking past a deadline."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], stdin: str | None, limit: int, keep: Literal["start", "end"]
+        self,
+        process: subprocess.Popen[bytes],
+        stdin: str | None,
+        limit: int,
+        keep: Literal["start", "end"],
+        cancel: threading.Event,
     ) -> None:
+        self.cancel = cancel
         self._process = process
         self._input = memoryview((stdin or "").encode())
         self._selector = selectors.DefaultSelector()
@@ -193,9 +202,9 @@ class _Reader:
                 self._selector.register(pipe, event, name)
 
     def read_until(self, deadline: float) -> bool:
-        """Go on until the program has ended and its output is read; False if the deadline came first."""
+        """Go on until the program has ended and its output is read; False if the deadline or a cancel came first."""
         ended_at: float | None = None
-        while (now := time.monotonic()) < deadline:
+        while (now := time.monotonic()) < deadline and not self.cancel.is_set():
             if ended_at is None and _has_ended(self._process):
                 ended_at = now
             if ended_at is not None and (not self._selector.get_map() or now > ended_at + _PIPE_GRACE):
