@@ -1,0 +1,1 @@
+"""What observing and acting on a Compose project share: the engine's API, the program, the files. Changes nothing."""
