@@ -53,6 +53,10 @@ class Engine:
         place = self._places[target]
         return place.snapshot is not None or place.error is not None
 
+    def troubles(self) -> dict[str, str]:
+        """Targets whose platform does not answer now, with why."""
+        return {name: place.error for name, place in self._places.items() if place.error is not None}
+
     def owns(self, target: str) -> bool:
         """Whether this process holds the target's claim."""
         return self._places[target].claimed_until is not None
