@@ -31,7 +31,7 @@ _CONNECT_LIMIT = timedelta(seconds=5)
 
 def connect_sqlite(path: Path, busy_timeout: timedelta) -> tuple[Engine, Place]:
     """An engine on a SQLite file in WAL mode. Raises StoreUnavailable, StoreDamaged."""
-    place = Place(shown=str(path), file=path)
+    place = Place(shown=str(path), waited=busy_timeout, file=path)
     seconds = busy_timeout.total_seconds()
     fresh = _make_file(path, place)
     if not fresh:
@@ -64,7 +64,8 @@ def connect_postgres(url: URL, busy_timeout: timedelta) -> tuple[Engine, Place]:
             "store: postgresql:// needs psycopg. Install it with: pip install 'deploy-watchdog[postgres]'"
         ) from error
     url = url.set(drivername="postgresql+psycopg")
-    place = Place(shown=url.set(drivername="postgresql", query={}).render_as_string(hide_password=True))
+    shown = url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
+    place = Place(shown=shown, waited=busy_timeout)
     limits: dict[str, Any] = {
         "connect_timeout": int(_CONNECT_LIMIT.total_seconds()),
         "tcp_user_timeout": int(_STATEMENT_LIMIT.total_seconds() * 1000),

@@ -10,16 +10,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from watchdog.errors import StoreDamaged, StoreUnavailable
+from watchdog.model.base import format_duration
 
 _SQLITE_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FORMAT", "SQLITE_MISMATCH")
 _SQLITE_CAUSES = {
-    "SQLITE_BUSY": "it stayed locked by another process for as long as was waited. Find that process (fuser {file}) "
+    "SQLITE_BUSY": "it stayed locked by another process for {waited}. Find that process (fuser {file}) "
     "and end it, or try again",
     "SQLITE_LOCKED": "it is locked by another connection. Try again",
     "SQLITE_FULL": "the disk is full. Free some space: nothing of this step was stored, all earlier state is intact",
@@ -34,7 +36,7 @@ _SQLITE_CAUSES = {
 }
 _POSTGRES_DAMAGED = ("XX001", "XX002", "42P01", "42703", "42804")  # corrupted data or index; no such table or column
 _POSTGRES_CAUSES = {
-    "55P03": "a row stayed locked by another connection for as long as was waited. Try again",
+    "55P03": "a row stayed locked by another connection for {waited}. Try again",
     "57014": "the answer took longer than statement_timeout. Look at the database's load, then try again",
     "40P01": "two writers waited for each other and this one gave way. Try again",
     "53100": "the database's disk is full. Free some space: nothing of this step was stored",
@@ -49,25 +51,27 @@ class Place:
     """Where the state is, as it may be shown: a file, or a URL without its password."""
 
     shown: str
+    waited: timedelta
+    """How long a lock is waited for."""
     file: Path | None = None
 
     def damaged(self, doing: str, detail: str) -> StoreDamaged:
         """The error for state that is not what was written, with the way to keep it and start afresh."""
+        said = f"{doing}: {self.shown} is not what was written: {detail}. Nothing was changed."
+        afresh = "start afresh (then no revision is known good until a watch has passed)"
         if self.file is None:
-            remedy = "Keep it (pg_dump), then restore a backup, or point `store` at an empty database to start afresh."
-        else:
-            aside = self.file.parent / "damaged-state"
-            remedy = (
-                "Stop the watchdog; then restore a backup, or keep the file and start afresh: "
-                f"mkdir {shlex.quote(str(aside))} && mv {shlex.quote(str(self.file))}* {shlex.quote(str(aside))}/"
+            return StoreDamaged(
+                f"{said} Restore a backup; or keep it with pg_dump, and {afresh}: point `store` at an empty database."
             )
+        aside = self.file.parent / "damaged-state"
         return StoreDamaged(
-            f"{doing}: {self.shown} is not what was written: {detail}. Nothing was changed. {remedy} "
-            "Afresh means that no revision is known good until a watch has passed."
+            f"{said} Stop the watchdog; restore a backup, or keep the file and {afresh} with this:\n"
+            f"mkdir {shlex.quote(str(aside))} && mv {shlex.quote(str(self.file))}* {shlex.quote(str(aside))}/"
         )
 
     def unavailable(self, doing: str, cause: str) -> StoreUnavailable:
-        """The error for state that cannot be read or written now."""
+        """The error for state that cannot be read or written now. `cause` may name {file} and {waited}."""
+        cause = cause.replace("{file}", shlex.quote(self.shown)).replace("{waited}", format_duration(self.waited))
         return StoreUnavailable(f"{doing}: {self.shown}: {cause}.")
 
     def unreadable(self, doing: str, error: ValidationError) -> StoreDamaged:
@@ -112,5 +116,5 @@ def _from_sqlite(place: Place, doing: str, error: sqlite3.Error) -> StoreUnavail
         return place.damaged(doing, f"{error} ({name})")
     for code, cause in _SQLITE_CAUSES.items():
         if name.startswith(code):
-            return place.unavailable(doing, f"{cause.format(file=shlex.quote(str(place.file)))} ({name})")
+            return place.unavailable(doing, f"{cause} ({name})")
     return place.unavailable(doing, f"{error} ({name or type(error).__name__}). Try again")
