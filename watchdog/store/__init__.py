@@ -14,7 +14,7 @@ BUSY_TIMEOUT = timedelta(seconds=5)
 def open_store(url: str, busy_timeout: timedelta = BUSY_TIMEOUT) -> Store:
     """Open the state that a config's `store` names, making it if there is none.
 
-    `sqlite:///state.db` (relative to the working directory), `sqlite:////var/lib/watchdog/state.db`,
+    `sqlite:///state.db` (relative to the working directory; settings make it absolute), `sqlite:////var/lib/watchdog/state.db`,
     `postgresql://user@host/database`, `memory://` (lost at the end of the process: tests, trials).
     Raises BadConfig, StoreUnavailable, StoreDamaged.
     """
