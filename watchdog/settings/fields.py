@@ -7,7 +7,15 @@ from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -104,7 +112,7 @@ def _plain(text: str) -> str:
     return text
 
 
-def _url(text: str) -> str:
+def http_url(text: str) -> str:
     """An http(s) URL that hides no credentials. May hold templates."""
     if not re.match(r"(https?://|\{\{)", text):
         raise ValueError("expected a URL that begins with http:// or https://")
@@ -122,6 +130,10 @@ Span = Annotated[Duration, BeforeValidator(_duration)]
 
 Interval = Annotated[Span, AfterValidator(_long_enough)]
 Timeout = Annotated[Span, AfterValidator(_longer_than_nothing)]
-Text = Annotated[str, BeforeValidator(as_written)]
-Url = Annotated[str, AfterValidator(_url)]
+Text = Annotated[
+    str,
+    BeforeValidator(as_written),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+Url = Annotated[str, AfterValidator(http_url)]
 Vars = dict[Annotated[str, AfterValidator(_variable_name)], Annotated[Text, AfterValidator(_plain)]]

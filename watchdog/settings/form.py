@@ -6,10 +6,10 @@ import re
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from watchdog.model.incident import EventKind
-from watchdog.settings.fields import Form, Text, Timeout, Url
+from watchdog.settings.fields import Form, Text, Timeout, Url, http_url
 from watchdog.settings.rules import NAME
 from watchdog.settings.secrets import SecretForm
 from watchdog.settings.target_form import TargetForm
@@ -60,7 +60,7 @@ def _without_credentials(text: str) -> str:
 class PrometheusSourceForm(Form):
     """Prometheus, or what answers its API (VictoriaMetrics, Thanos, Mimir)."""
 
-    url: Annotated[Url, BeforeValidator(_without_credentials)]
+    url: Annotated[str, AfterValidator(_without_credentials), AfterValidator(http_url)]
     """The address before /api/v1."""
     timeout: Timeout = timedelta(seconds=5)
     """The longest a query may take."""

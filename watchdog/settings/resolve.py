@@ -21,6 +21,7 @@ from watchdog.settings.rules import RuleFile, read_rule, read_rule_file, unknown
 from watchdog.settings.target_form import CommandTargetForm, ComposeForm, PackForm, ProbeForm, TargetForm
 from watchdog.settings.wording import suggestion
 from watchdog.settings.yaml import Loc
+from watchdog.template import render
 
 
 class TargetReader:
@@ -108,7 +109,8 @@ class TargetReader:
                 self._problems.add((*where, probe.kind), problem)
             found.append((where, rule))
         self._check(found, form)
-        return variables, tuple(rule for _, rule in found)
+        known = _known_now(form) | variables
+        return variables, tuple(_summarized(rule, known) for _, rule in found)
 
     def _pack(self, entry: PackForm, form: TargetForm, at: tuple[str | int, ...]) -> RuleFile | None:
         """The pack's rules as this target wants them, or None with the reason among the problems."""
@@ -162,14 +164,26 @@ class TargetReader:
 
 
 def _time_to_trip(rule: Rule, form: TargetForm) -> timedelta:
-    """From the settled rollout to the earliest trip. Platform rules and probes are also measured before it settled."""
-    early = rule.probe or rule.measure.kind in PLATFORM_KINDS
+    """From the settled rollout to the earliest trip. Crash and release rules are also measured before it settled."""
+    early = rule.measure.kind in PLATFORM_KINDS
     delay = timedelta(0) if early else form.watch.initial_delay if rule.initial_delay is None else rule.initial_delay
     interval = rule.interval or form.watch.interval
     if rule.for_ is not None:
         return delay + rule.for_
     repeats = rule.consecutive_failures - 1 if rule.consecutive_failures else rule.failure_limit or 0
     return delay + repeats * interval
+
+
+def _known_now(form: TargetForm) -> dict[str, str]:
+    """The built-in names; those that need a deploy stay templates."""
+    release = form.compose.project if form.compose else form.name
+    later = {name: "{{ " + name + " }}" for name in ("revision", "pods")}
+    here = {"target": form.name, "service": form.name, "environment": form.environment}
+    return here | later | {"release": release, "namespace": release}
+
+
+def _summarized(rule: Rule, known: Mapping[str, str]) -> Rule:
+    return rule.model_copy(update={"summary": render(rule.summary, known)})
 
 
 def _probe_rule(probe: ProbeForm) -> Rule:

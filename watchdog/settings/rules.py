@@ -30,10 +30,13 @@ from watchdog.settings.measures import (
     TcpForm,
 )
 from watchdog.settings.yaml import Document, Loc, bad_config, read
-from watchdog.template import BUILT_IN, names, names_in, render
+from watchdog.template import BUILT_IN, names, names_in, render, render_all
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 """Lower-case letters, digits, dots, underscores and dashes; at most 63 characters."""
+
+_STAND_INS = {name: name for name in BUILT_IN}
+"""For trying a template before there is a deploy."""
 
 HOW_OFTEN = ("for", "failure_limit", "consecutive_failures")
 
@@ -133,9 +136,13 @@ class RuleForm(Form):
         )
 
 
-class _RuleFileForm(Form):
+class RuleFileForm(Form):
+    """A file of rules."""
+
     vars: Vars = {}
+    """Defaults for the names its templates use; the target's own win."""
     rules: Annotated[list[object], Field(min_length=1)]
+    """The rules."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,7 @@ def read_rule_file(path: Path, vars: Mapping[str, str] | None = None, target: st
     Raises BadConfig with one line per problem.
     """
     document = read(path)
-    form = document.validate(_RuleFileForm)
+    form = document.validate(RuleFileForm)
     known = {**form.vars, **(vars or {})}
     return RuleFile(known, read_rules(document, ("rules",), known, target))
 
@@ -201,17 +208,24 @@ def read_rule(document: Document, at: Loc, vars: Mapping[str, str], target: str 
 def unknown_names(text: str, variables: Mapping[str, str], target: str | None = None) -> list[str]:
     """What is wrong with a template that the engine will fill in: names that will not be known, bad syntax."""
     try:
-        return [_unknown(name, target) for name in sorted(names(text) - set(BUILT_IN) - set(variables))]
+        unknown = sorted(names(text) - set(BUILT_IN) - set(variables))
+        render("" if unknown else text, _STAND_INS | dict(variables))
     except BadTemplate as error:
         return [str(error)]
+    return [_unknown(name, target) for name in unknown]
 
 
 def unknown_names_in(value: BaseModel, variables: Mapping[str, str], target: str | None = None) -> list[str]:
     """As `unknown_names`, for every text in a value."""
     try:
-        return [_unknown(name, target) for name in sorted(names_in(value) - set(BUILT_IN) - set(variables))]
+        unknown = sorted(names_in(value) - set(BUILT_IN) - set(variables))
+        if not unknown:
+            render_all(value, _STAND_INS | dict(variables))
     except BadTemplate as error:
         return [str(error)]
+    except ValidationError:
+        return ["is empty or not valid once its templates are filled in"]
+    return [_unknown(name, target) for name in unknown]
 
 
 def _wrong(form: RuleForm, variables: Mapping[str, str], target: str | None) -> Iterator[tuple[str, str]]:

@@ -58,7 +58,7 @@ class WatchForm(Form):
     bake_time: Timeout = timedelta(minutes=10)
     """How long a healthy watch lasts after the rollout settled."""
     initial_delay: Span = timedelta(seconds=15)
-    """How long after the rollout settled rules are first measured. Crash, release and probe rules don't wait."""
+    """How long after the rollout settled rules are first measured. Crash and release rules don't wait."""
     interval: Interval = timedelta(seconds=5)
     """Time between two measurements of a rule."""
     rollout_timeout: Timeout = timedelta(minutes=5)

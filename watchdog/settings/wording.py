@@ -80,7 +80,8 @@ def known_keys(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
     found: list[Any] = [model]
     for part in loc:
         found = [inner for annotation in found for inner in _step(annotation, part)]
-    return sorted({key for annotation in found for m in _models(annotation) for key in _fields(m)})
+    found = [annotation for annotation in found if get_origin(annotation) not in {list, tuple, dict}]
+    return sorted({key for annotation in found for m in models_in(annotation) for key in _fields(m)})
 
 
 def _unknown_key(key: str, known: list[str]) -> str:
@@ -100,13 +101,11 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
     return {(info.alias or name): info.annotation for name, info in model.model_fields.items()}
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """The models an annotation may be, through Annotated, Optional and unions."""
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """All models an annotation is made of, at any depth of Annotated, unions and containers."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in {list, tuple, dict}:
-        return []
-    return [m for inner in get_args(annotation) for m in _models(inner)]
+    return [model for inner in get_args(annotation) for model in models_in(inner)]
 
 
 def _step(annotation: Any, part: str | int) -> list[Any]:
