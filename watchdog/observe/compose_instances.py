@@ -124,7 +124,7 @@ def _instance(seen: Seen, declared: frozenset[str]) -> Instance:
         name=_name(c),
         image=c.image,
         state=_state(c),
-        health=c.health if c.health in {"none", "starting", "healthy", "unhealthy"} else "none",  # type: ignore[arg-type]
+        health=c.health if c.health in {"none", "starting", "healthy", "unhealthy"} else "none",
         exit_code=c.exit_code if c.state in {"exited", "restarting", "dead"} or c.error else None,
         restarts=c.restarts,
         one_shot=c.service in declared or _finished(seen),
@@ -258,8 +258,12 @@ def _waits_for(seen: Seen, declared: frozenset[str], now: datetime) -> str:
         return f"service {c.service} is not started yet"
     if c.state == "restarting":
         return f"service {c.service} is restarting ({c.restarts} times so far, last exit code {c.exit_code})"
-    if c.state not in {"running", "paused"}:
-        return ""  # finished, or stopped by someone
+    if c.state in {"running", "paused"}:
+        return _runs_but(c, declared, now)
+    return ""  # finished, or stopped by someone
+
+
+def _runs_but(c: Container, declared: frozenset[str], now: datetime) -> str:
     if c.service in declared:
         return f"one-shot service {c.service} has not finished"
     if c.health in {"starting", "unhealthy"}:
