@@ -16,19 +16,24 @@ from watchdog.model.target import ComposeSpec, Target
 from watchdog.model.watch import Progress, Watch, WatchState
 
 
-def context(target: Target, watch: Watch, snapshot: Snapshot | None) -> dict[str, str]:
-    """The names a template may use, with their values for this watch."""
+def context(target: Target, revision: str, snapshot: Snapshot | None) -> dict[str, str]:
+    """The names a template may use, with their values for this revision."""
     release = target.spec.project if isinstance(target.spec, ComposeSpec) else target.name
     built_in = {
         "target": target.name,
         "environment": target.environment,
         "namespace": release,
         "release": release,
-        "revision": watch.plan.to_revision if watch.state is WatchState.verifying and watch.plan else watch.revision,
+        "revision": revision,
         "pods": snapshot.pods if snapshot else "",
         "service": target.name,
     }
     return built_in | target.vars
+
+
+def judged_revision(watch: Watch) -> str:
+    """The revision that is being measured: in verification, the one that was brought back."""
+    return watch.plan.to_revision if watch.state is WatchState.verifying and watch.plan else watch.revision
 
 
 def asks_platform(rule: Rule) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from watchdog.engine import deploys
 from watchdog.engine.arrivals import settled
-from watchdog.engine.asking import asks_platform, context, due, platform_answer
+from watchdog.engine.asking import asks_platform, context, due, judged_revision, platform_answer
 from watchdog.engine.scene import Scene
 from watchdog.errors import BadTemplate
 from watchdog.judge.assess import assess
@@ -92,7 +92,7 @@ def _ask(scene: Scene, watch: Watch, rule: Rule, state: Progress, phase: str) ->
     jobs, key = scene.parts.jobs, ("measure", watch.id, rule.name + phase)
     if not jobs.pending(key) and due(rule, scene.target, watch, state, scene.now):
         try:
-            asked = render_all(rule.measure, context(scene.target, watch, scene.place.snapshot))
+            asked = render_all(rule.measure, context(scene.target, judged_revision(watch), scene.place.snapshot))
         except BadTemplate as bad:
             return scene.now, Observation(query=str(rule.measure), error=str(bad))
         gauge = scene.parts.gauges.get(asked.kind)

@@ -1,0 +1,80 @@
+"""`watchdog check`: reach every platform, source, probe and receiver that the config names, and say what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from watchdog.app import App
+from watchdog.engine.asking import asks_platform, context
+from watchdog.errors import BadTemplate, Refused, Unavailable
+from watchdog.model.deploy import Snapshot
+from watchdog.model.rule import Rule
+from watchdog.model.target import Target
+from watchdog.template import render_all
+
+NOTE = "note: "
+"""How a gauge's check marks a line that is good to know, but not wrong."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was reached for: a line for each thing that is wrong, and for each that is good to know."""
+
+    what: str
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def findings(app: App) -> Iterator[Finding]:
+    """One finding after the other, as they are made. The config itself was read already: it is valid."""
+    yield Finding(f"config {app.settings.path}", notes=(f"{len(app.targets)} targets",))
+    yield Finding("state", notes=(f"{len(app.store.open_watches())} open watches",))
+    for target in app.targets:
+        yield from _target(app, target)
+
+
+def _target(app: App, target: Target) -> Iterator[Finding]:
+    platform = app.platforms[target.spec.kind]
+    missing = tuple(platform.check(target))
+    snapshot = None
+    if not missing:
+        try:
+            snapshot = platform.snapshot(target, app.clock.now())
+        except (Unavailable, Refused) as error:
+            missing = (str(error),)
+    yield Finding(f"{target.name}: {target.spec.kind}", missing, _known_good(app, target))
+    for rule in target.rules:
+        yield _rule(app, target, rule, snapshot)
+
+
+def _known_good(app: App, target: Target) -> tuple[str, ...]:
+    good = [r.id for r in app.store.revisions(target.name, limit=200) if r.known_good]
+    if good:
+        return (f"known good: {', '.join(good[:5])}",)
+    if target.rollback.first_known_good == "running":
+        return ("nothing is known good yet; what runs at the first sight will be",)
+    said = "nothing is known good yet, so nothing can be rolled back"
+    return (f"{said}: run `watchdog approve {target.name}`, or set rollback.first_known_good: running",)
+
+
+def _rule(app: App, target: Target, rule: Rule, snapshot: Snapshot | None) -> Finding:
+    what = f"{target.name}: rule {rule.name} ({rule.measure.kind})"
+    if asks_platform(rule):
+        return Finding(what)
+    revision = snapshot.name if snapshot and snapshot.name else "r1"
+    try:
+        asked = render_all(rule.measure, context(target, revision, snapshot))
+    except BadTemplate as error:
+        return Finding(what, (str(error),))
+    gauge = app.gauges.get(asked.kind)
+    if gauge is None:
+        return Finding(
+            what, (f"the config has no source for {asked.kind} rules: add sources: {{{asked.kind}: {{url: …}}}}",)
+        )
+    lines = gauge.check(asked)
+    return Finding(
+        what,
+        missing=tuple(line for line in lines if not line.startswith(NOTE)),
+        notes=tuple(line.removeprefix(NOTE) for line in lines if line.startswith(NOTE)),
+    )
