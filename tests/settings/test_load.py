@@ -404,6 +404,13 @@ def test_a_command_targets_templates_are_checked(problems: Lines) -> None:
     ]
 
 
+def test_what_looks_like_a_template_in_other_programs_is_theirs(config: Config) -> None:
+    text = "targets: [{name: a, command: {status: [docker, inspect, -f, '{{json .State}}'], history: [h], "
+    spec = config(text + "rollback: [r, '{{ revision }}']}, probes: [{name: p, tcp: 'x:1'}]}]").targets[0].spec
+    assert isinstance(spec, CommandSpec)
+    assert spec.status[-1] == "{{json .State}}"
+
+
 def test_all_problems_are_said_at_once_in_the_files_order(problems: Lines) -> None:
     text = EXAMPLE.replace("[oncall]", "[onkall]").replace("secret: {env: HOOK_SECRET}", "secret: {env: GONE}")
     text = text.replace("token: {env: WATCHDOG_TOKEN}", "token: {env: AWAY}")

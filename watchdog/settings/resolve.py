@@ -81,10 +81,9 @@ class TargetReader:
         if form.compose is not None:
             return _compose(form.compose, self._folder)
         assert form.command is not None
-        for key in ("status", "history", "rollback", "logs"):
-            for index, text in enumerate(getattr(form.command, key)):
-                for problem in unknown_names(text, variables, form.name):
-                    self._problems.add((*at, "command", key, index), problem)
+        for index, text in enumerate(form.command.rollback):  # the only one of the four that is a template
+            for problem in unknown_names(text, variables, form.name, known=("revision", "target", "environment")):
+                self._problems.add((*at, "command", "rollback", index), problem)
         return _command(form.command, self._folder)
 
     def _rules(self, form: TargetForm, at: tuple[str | int, ...]) -> tuple[dict[str, str], tuple[Rule, ...]]:

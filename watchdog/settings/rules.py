@@ -6,7 +6,7 @@ templates that name what doesn't exist. What is left are `Rule`s as the engine r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -205,11 +205,13 @@ def read_rule(document: Document, at: Loc, vars: Mapping[str, str], target: str 
     )
 
 
-def unknown_names(text: str, variables: Mapping[str, str], target: str | None = None) -> list[str]:
-    """What is wrong with a template that the engine will fill in: names that will not be known, bad syntax."""
+def unknown_names(
+    text: str, variables: Mapping[str, str], target: str | None = None, known: Sequence[str] = BUILT_IN
+) -> list[str]:
+    """What is wrong with a template that is filled in later: names that will not be known, bad syntax."""
     try:
-        unknown = sorted(names(text) - set(BUILT_IN) - set(variables))
-        render("" if unknown else text, _STAND_INS | dict(variables))
+        unknown = sorted(names(text) - set(known) - set(variables))
+        render("" if unknown else text, {name: name for name in known} | dict(variables))
     except BadTemplate as error:
         return [str(error)]
     return [_unknown(name, target) for name in unknown]

@@ -32,6 +32,8 @@ _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 class WrittenInt(int):
     """A whole number that knows how it was written."""
@@ -168,6 +170,7 @@ class _Builder:
             raise self._refuse(event, f"nested deeper than {MAX_DEPTH} levels")
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if isinstance(event, ev.ScalarEvent):
+            event.value = self._whole(event)
             plain = event.style is None and str(event.tag or "") != "!"
             return Node(self._scalar(event) if plain else event.value, line, column)
         parts = dict(self._mapping(depth) if isinstance(event, ev.MappingStartEvent) else self._sequence(depth))
@@ -190,6 +193,8 @@ class _Builder:
             if not isinstance(event, ev.ScalarEvent):
                 raise self._refuse(event, "a key must be plain text")
             self._node(event, depth)  # refuses anchors and tags on keys
+            if not event.value.isprintable():
+                raise self._refuse(event, "a key must be plain text")
             key, line, column = event.value, event.start_mark.line + 1, event.start_mark.column + 1
             if key in seen:
                 raise self._refuse(event, f"the key {key!r} is already there, on line {seen[key]}")
@@ -215,6 +220,16 @@ class _Builder:
         number = make()
         number.text = event.value
         return number
+
+    def _whole(self, event: Any) -> str:
+        """The text, with characters that JSON writes as two escapes (`\\ud83d\\ude00`) made one."""
+        text: str = event.value
+        if not _SURROGATE.search(text):
+            return text
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise self._refuse(event, "half a character (a lone surrogate)") from None
 
     def _refuse(self, event: Any, text: str) -> BadConfig:
         return BadConfig(f"{self._name}:{event.start_mark.line + 1}: {text}")
