@@ -37,6 +37,7 @@ def value(text: str) -> object:
         ("1: x", {"1": "x"}),
         ("a: |\n  two\n  lines\n", {"a": "two\nlines\n"}),
         ('{"json": ["is", "yaml"]}', {"json": ["is", "yaml"]}),
+        ("a: >-\n  sum by (le)\n  (x)\n    and y\n\n  z\n", {"a": "sum by (le) (x)\n  and y\n\nz"}),
         (r'{"a": "\ud83d\ude00"}', {"a": "\N{GRINNING FACE}"}),
         ("", None),
         ("# only a comment\n", None),

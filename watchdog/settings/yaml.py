@@ -132,7 +132,8 @@ def read(path: Path) -> Document:
 def parse(text: str, name: str) -> Document:
     """Read a text as a file of that name. Raises BadConfig."""
     try:
-        return Document(name, _Builder(name, YAML(typ="rt", pure=True).parse(text)).document())
+        # Not "rt", the round-trip parser: it marks the folds of `>-` texts with \a characters.
+        return Document(name, _Builder(name, YAML(typ="safe", pure=True).parse(text)).document())
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}" if mark is not None else ""
