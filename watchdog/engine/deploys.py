@@ -180,7 +180,8 @@ def record(scene: Scene) -> None:
         revision = store.revision(target.name, revision_id)
         if revision is None or revision.fingerprint != snapshot.fingerprint or (revision.recorded and revision.exact):
             return
-        before = next((r for r in store.revisions(target.name, limit=2) if r.id != revision_id), None)
+        watch = next((w for w in store.watches(target.name, limit=5) if w.revision == revision_id), None)
+        before = store.revision(target.name, watch.previous) if watch and watch.previous else None
         jobs.submit(key, lambda: (snapshot.fingerprint, platform.record(target, snapshot, before)))
     done = jobs.take(key)
     if done is None:
