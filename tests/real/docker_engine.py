@@ -200,6 +200,9 @@ class DockerEngine:
         assert self._process is not None
         assert self._process.poll() is None, f"dockerd ended with code {self._process.returncode}:\n{self.log()}"
         try:
+            # Knocked at first: the SDK leaves a socket open when nobody answers.
+            with socket.socket(socket.AF_UNIX) as knock:
+                knock.connect(self.host.removeprefix("unix://"))
             return bool(self.client.ping())
         except (DockerException, OSError):
             self._forget_client()

@@ -92,8 +92,11 @@ class Project:
     def read(self, *words: str, text: str | None = None) -> Completed:
         """Run a command that only reads, on the target's files or on a config's text.
 
-        Raises Unavailable when it is too slow or prints too much, Refused when there is no Compose.
+        Raises Unavailable when it is too slow or prints too much, Refused when a file or Compose itself is missing.
         """
+        gone = [place for option, place in self._own_files() if option != "--profile" and not Path(place).is_file()]
+        if text is None and gone:  # Compose itself prints nothing then, and calls it a success
+            raise Refused(f"{gone[0]} does not exist or can't be read")
         argv = self.argv(*words, file=None if text is None else "-")
         env = self.environment()
         done = run(argv, timeout=READ_TIMEOUT, env=env, limit=OUTPUT_LIMIT, stdin=text, cwd="/")

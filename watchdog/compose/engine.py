@@ -69,7 +69,10 @@ class Engines:
         """This thread's client of that engine. Raises Unavailable when the engine does not answer."""
         host = host_of(docker_host)
         mine: dict[str, APIClient] = self._here.__dict__.setdefault("clients", {})
-        if host not in mine:
+        if host in mine:
+            with translated(f"cannot reach the Docker engine at {host}"):
+                _knock(host)
+        else:
             mine[host] = connect(host)
             with self._lock:
                 self._all.append(mine[host])
@@ -94,7 +97,8 @@ def connect(host: str) -> APIClient:
 
 
 def _knock(host: str) -> None:
-    """Say early and plainly that nothing listens on the socket; the SDK's own words for it are three errors long."""
+    """Say early and plainly that nothing listens on the socket: the SDK's own words for it are three errors long, and
+    it forgets to close its socket then."""
     path = urlsplit(host).path
     if host.startswith("unix://"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:

@@ -50,7 +50,7 @@ class End:
 
     def ordered(self, stop_signal: str) -> bool:
         """Whether somebody ordered it: a stop, restart, kill, scale-down or replacement, but not a reload (HUP)."""
-        return self.signal is not None and (self.signal in _STOPPING or self.signal == _number(stop_signal))
+        return stops(self.signal, stop_signal)
 
 
 @dataclass
@@ -98,11 +98,12 @@ class Ledger:
             _trim(self._lives, KEPT_CONTAINERS)
         return str(project)
 
-    def life(self, container: str) -> tuple[tuple[End, ...], bool]:
-        """How this container's runs ended, oldest first, and whether somebody stopped it for good."""
+    def life(self, container: str) -> tuple[tuple[End, ...], bool, int | None]:
+        """How this container's runs ended, oldest first; whether somebody stopped it for good; and the latest signal
+        it was sent since it was started."""
         with self._lock:
             life = self._lives.get(container)
-            return (tuple(life.ends), life.stopped) if life else ((), False)
+            return (tuple(life.ends), life.stopped, life.sent[0] if life.sent else None) if life else ((), False, None)
 
     def removed(self, project: str) -> list[tuple[str, Life]]:
         """The project's containers that were seen to be removed: id and life, oldest first."""
@@ -126,6 +127,11 @@ def _apply(life: Life, action: str, attributes: Mapping[str, str], at: datetime)
         life.stopped = True
     elif action == "destroy":
         life.removed_at = at
+
+
+def stops(sent: int | None, stop_signal: str) -> bool:
+    """Whether this signal is sent to end a container whose image names that stop signal."""
+    return sent is not None and (sent in _STOPPING or sent == _number(stop_signal))
 
 
 def _number(text: str) -> int:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from watchdog.compose.engine import DEPENDS_ON, ONE_SHOT, Container
 from watchdog.model.deploy import Exit, Instance, Phase, Rollout
-from watchdog.observe.compose_events import End
+from watchdog.observe.compose_events import End, stops
 
 SAME_ROLLOUT = timedelta(seconds=60)
 """Containers made this shortly before a rollout's last one belong to it: services are replaced one after another."""
@@ -23,6 +23,9 @@ UP_AGAIN = timedelta(seconds=10)
 """How long a restarted container must run before the rollout may count as complete."""
 CRASHED_BEFORE = timedelta(hours=1)
 """A container that crashed twice in this time before the deploy says nothing about the deploy."""
+
+SAME_END = timedelta(seconds=2)
+"""The event of an end and the state that tells of it differ by some milliseconds."""
 
 _TEMPORARY = re.compile(r"^[0-9a-f]{12}_")  # how Compose names a container while it replaces another
 _KEEPS_RUNNING = frozenset({"always", "unless-stopped"})
@@ -37,6 +40,8 @@ class Seen:
     container: Container
     ends: tuple[End, ...] = ()
     stopped: bool = False
+    sent: int | None = None
+    """The latest signal it was sent since it was started."""
 
 
 def generations(seen: Sequence[Seen]) -> dict[str, list[Seen]]:
@@ -161,8 +166,11 @@ def ended_abnormally(seen: Seen) -> bool:
         return False  # the engine would have started it again, if nobody had stopped it
     if c.exit_code == 0 and not c.oom_killed:
         return False
-    if seen.ends:
-        return not seen.ends[-1].ordered(c.stop_signal)
+    last = seen.ends[-1] if seen.ends else None
+    if last is not None and c.finished_at is not None and abs(last.at - c.finished_at) < SAME_END:
+        return not last.ordered(c.stop_signal)
+    if stops(seen.sent, c.stop_signal):
+        return False  # the event of its end is still on its way
     return c.oom_killed or c.exit_code not in _BY_SIGNAL
 
 
