@@ -134,7 +134,7 @@ class Programs:
         done = self.run(argv, directory, timeout, cancel=cancel)
         if not done.ok:
             raise Unavailable(f"the {what} command {argv[0]!r} {self.words(done)}")
-        if done.truncated:
+        if done.out_truncated:
             raise Unavailable(f"the {what} command {argv[0]!r} printed more than 1 MiB")
         return done.out
 

@@ -53,8 +53,14 @@ class Completed:
     took: timedelta
     timed_out: bool = False
     """It was killed because its time was up or it was cancelled; `code` is then what the kill made of it."""
-    truncated: bool = False
-    """It printed more than was kept."""
+    out_truncated: bool = False
+    """It printed more to stdout than was kept."""
+    err_truncated: bool = False
+
+    @property
+    def truncated(self) -> bool:
+        """It printed more, to stdout or stderr, than was kept."""
+        return self.out_truncated or self.err_truncated
 
     @property
     def ok(self) -> bool:
@@ -121,7 +127,8 @@ def run(
         err=reader.text("err"),
         took=timedelta(seconds=time.monotonic() - began),
         timed_out=timed_out,
-        truncated=reader.truncated,
+        out_truncated=reader.truncated("out"),
+        err_truncated=reader.truncated("err"),
     )
 
 
@@ -247,9 +254,8 @@ class _Reader:
     def text(self, name: str) -> str:
         return self._kept[name].text()
 
-    @property
-    def truncated(self) -> bool:
-        return any(kept.truncated for kept in self._kept.values())
+    def truncated(self, name: str) -> bool:
+        return self._kept[name].truncated
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:

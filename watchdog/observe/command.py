@@ -61,12 +61,14 @@ class CommandPlatform:
         except Unavailable as failure:
             return [state, EvidenceItem(kind="note", name="logs", text=f"no logs were kept: {failure}")]
         items = [state]
-        for name, printed in (("logs", done.out), ("logs (stderr)", done.err)):
-            # Half a line may hold half a secret, which masking would not find.
-            text = printed.partition("\n")[2] if done.truncated else printed
+        for name, printed, truncated in (
+            ("logs", done.out, done.out_truncated),
+            ("logs (stderr)", done.err, done.err_truncated),
+        ):
+            text = _from_whole_line(printed) if truncated else printed
             if text:
                 items.append(
-                    EvidenceItem(kind="logs", name=name, text=self._programs.masked(text), truncated=done.truncated)
+                    EvidenceItem(kind="logs", name=name, text=self._programs.masked(text), truncated=truncated)
                 )
         if not done.ok:
             text = f"the logs command {spec.logs[0]!r} {self._programs.words(done)}"
@@ -140,6 +142,11 @@ class CommandPlatform:
     def _status(self, target: Target) -> StatusDocument:
         spec = _spec(target)
         return self._programs.status(spec.status, spec.directory, spec.timeout)
+
+
+def _from_whole_line(text: str) -> str:
+    """Half a line may begin with half a secret, which masking would not find; of one endless line, a part goes."""
+    return text.partition("\n")[2] or text[1024:]
 
 
 def _spec(target: Target) -> CommandSpec:

@@ -55,6 +55,8 @@ def _refuse_what_is_no_page(answer: Answer) -> None:
         raise BadPage("this is an HTML page, not metrics: is the path right (usually /metrics)?")
     if answer.content_type.startswith("application/vnd.google.protobuf"):
         raise BadPage("the page is in the protobuf format though text was asked for")
+    if answer.content_type.endswith("json"):
+        raise BadPage("this is JSON, not a page of metrics: is the path right (usually /metrics)?")
     if not answer.body.strip():
         raise BadPage("the page is empty")
     first = _FIRST_LINE.search(answer.body)

@@ -120,7 +120,9 @@ def shown(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return mask(url, ())
-    return mask(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])), ())
+    # One by one: to `mask` a whole URL is the value of something called `http`.
+    query = "&".join(mask(parameter, ()) for parameter in parts.query.split("&"))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
 
 
 def _read(response: requests.Response, limit: int) -> tuple[bytes, bool]:

@@ -58,7 +58,7 @@ class Trouble:
 def trouble(error: BaseException, timeout: timedelta) -> Trouble:
     """The cause at the bottom of an exception of requests, urllib3 or the socket, in words."""
     causes = list(_causes(error))
-    for find in (_name, _bad_url, _tls, _closed, _late, _system, _nonsense):
+    for find in (_name, _bad_url, _tls, _closed, _late, _system, _cut_off, _nonsense):
         for cause in causes:
             found = find(cause, timeout)
             if found is not None:
@@ -109,9 +109,13 @@ def _system(error: BaseException, _: timedelta) -> Trouble | None:
     return None
 
 
-def _nonsense(error: BaseException, _: timedelta) -> Trouble | None:
+def _cut_off(error: BaseException, _: timedelta) -> Trouble | None:
     if isinstance(error, (http.client.IncompleteRead, urllib3_errors.IncompleteRead)):
         return Trouble("the answer broke off before its end", ours=False)
+    return None
+
+
+def _nonsense(error: BaseException, _: timedelta) -> Trouble | None:
     if isinstance(error, (requests.exceptions.ContentDecodingError, urllib3_errors.DecodeError)):
         return Trouble("the answer's compression is damaged", ours=False)
     if isinstance(error, (http.client.HTTPException, urllib3_errors.ProtocolError, urllib3_errors.HTTPError)):

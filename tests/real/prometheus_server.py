@@ -1,0 +1,137 @@
+"""The real `prometheus` program on 127.0.0.1, with its own data and config, scraping a page that the test writes."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import requests
+
+PROGRAM = shutil.which("prometheus")
+
+_CONFIG = """\
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [rules.yml]
+scrape_configs:
+  - job_name: service
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+"""
+
+_RULES = """\
+groups:
+  - name: test
+    rules:
+      - {alert: Hot, expr: temperature > 30, labels: {severity: page}}
+      - {alert: Cold, expr: temperature < -30}
+"""
+
+_STARTS_WITHIN = 30  # seconds
+_STOPS_WITHIN = 15
+
+
+class Page:
+    """A /metrics page; `text` is what it says now."""
+
+    def __init__(self) -> None:
+        self.text = "temperature 20\n"
+        page = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = page.text.encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+class PrometheusServer:
+    """Started and killed as a test likes; the port and the data stay the same."""
+
+    def __init__(self, folder: Path) -> None:
+        self.page = Page()
+        self._folder = folder
+        (folder / "prometheus.yml").write_text(_CONFIG.format(port=self.page.port))
+        (folder / "rules.yml").write_text(_RULES)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it answers queries."""
+        assert PROGRAM is not None
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    PROGRAM,
+                    "--config.file=prometheus.yml",
+                    "--storage.tsdb.path=data",
+                    f"--web.listen-address=127.0.0.1:{self.port}",
+                    "--log.level=warn",
+                ],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.until(self._is_ready, _STARTS_WITHIN)
+
+    def kill(self) -> None:
+        """At once, as the out-of-memory killer does."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        self._end(signal.SIGTERM)
+        self.page.close()
+
+    def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait for the condition, but not for ever."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                raise AssertionError(f"prometheus ended: {(self._folder / 'log').read_text()[-2000:]}")
+            if condition():
+                return
+            time.sleep(0.05)
+        raise AssertionError(
+            f"did not happen within {seconds} s; prometheus: {(self._folder / 'log').read_text()[-2000:]}"
+        )
+
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/-/ready", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(_STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(_STOPS_WITHIN)
