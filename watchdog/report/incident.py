@@ -159,13 +159,13 @@ def rollback_finished(watch: Watch, now: datetime, plan: Plan, result: ActResult
 def ended(kind: EventKind, watch: Watch, now: datetime, reason: str, detected_at: datetime | None) -> Event:
     """`incident.recovered` or `incident.failed`: how the rollback turned out."""
     plan = watch.plan
-    word = "recovered" if kind is EventKind.recovered else "NOT recovered, a person is needed"
-    to = f" on {plan.to_revision}" if plan else ""
+    on = f" on {plan.to_revision}" if plan else ""
+    word = f"recovered{on}" if kind is EventKind.recovered else f"did NOT recover{on}, a person is needed"
     return event(
         kind,
         watch,
         now,
-        f"{watch.target} {word}{to}: {reason}",
+        f"{watch.target} {word}: {reason}",
         rules=list(watch.decision.rules) if watch.decision else [],
         reason=reason,
         from_revision=plan.from_revision if plan else watch.revision,

@@ -1,0 +1,144 @@
+"""`watchdog run` as a process of its own, guarding a Compose project, as a user would start it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.real.docker_engine import Project, free_port, wait_until
+from watchdog.model.incident import Event, EventKind
+from watchdog.model.watch import Watch, WatchState
+from watchdog.store import open_store
+
+PROGRAM = Path(sys.executable).parent / "watchdog"
+
+
+class Daemon:
+    """The daemon, its config and its state."""
+
+    def __init__(self, project: Project, folder: Path, config: Mapping[str, Any], **target: Any) -> None:
+        self.project, self.folder = project, folder
+        self.config = folder / "watchdog.yaml"
+        self.port = free_port()
+        document = {
+            "store": "sqlite:///state.db",
+            "http": {"listen": f"127.0.0.1:{self.port}"},
+            **config,
+            "targets": [
+                {
+                    "name": "shop",
+                    "environment": "production",
+                    "compose": {
+                        "project": project.name,
+                        "files": [project.file.name],
+                        "directory": str(project.directory),
+                    },
+                    "watch": {"bake_time": "12s", "initial_delay": "1s", "interval": "1s", "settle": "1s"},
+                    "rollback": {"verify_for": "3s", "first_known_good": "running", "cooldown": "0s"},
+                    **target,
+                }
+            ],
+        }
+        with self.config.open("w") as file:
+            YAML().dump(document, file)
+        self.environment = {**project.engine.environment, "HOME": str(folder)}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.store = open_store(f"sqlite:///{folder}/state.db")
+
+    def start(self) -> None:
+        """Start it, and wait until it knows what runs."""
+        with (self.folder / "daemon.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [PROGRAM, "run", "-c", str(self.config)],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.until(lambda: self.store.bookmark("shop") is not None, "the daemon to see the project")
+
+    def recorded(self) -> None:
+        """Wait until what runs was recorded: a deploy can be undone from then on."""
+        self.until(lambda: any(r.recorded for r in self.store.revisions("shop")), "the running revision's recording")
+
+    def stop(self, number: int = signal.SIGTERM) -> int | None:
+        """End it; its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        process.send_signal(number)
+        try:
+            return process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+            raise
+
+    def close(self) -> None:
+        self.stop()
+        self.store.close()
+
+    def run(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """One command of the CLI, as a person in the same environment."""
+        done = subprocess.run(
+            [PROGRAM, *args, "-c", str(self.config)],
+            env={**self.environment, "COLUMNS": "120"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def log(self) -> str:
+        path = self.folder / "daemon.log"
+        return path.read_text(errors="replace")[-4000:] if path.exists() else ""
+
+    def until(self, true: Any, what: str, seconds: float = 40) -> None:
+        """Wait for it; on failure say what the daemon saw."""
+        try:
+            wait_until(true, what, seconds)
+        except AssertionError as error:
+            story = "\n".join(f"{e.at:%H:%M:%S.%f} {e.message}" for e in self.store.events(target="shop"))
+            raise AssertionError(f"{error}\n--- story\n{story}\n--- log\n{self.log()}") from error
+        if self._process is not None:
+            assert self._process.poll() is None, f"the daemon ended: {self._process.returncode}\n{self.log()}"
+
+    def watch(self) -> Watch | None:
+        """The latest watch."""
+        return next(iter(self.store.watches("shop", limit=1)), None)
+
+    def until_state(self, state: WatchState, revision: str | None = None, seconds: float = 60) -> Watch:
+        """Wait until the latest watch (of that revision) is in this state."""
+
+        def there() -> bool:
+            watch = self.watch()
+            return watch is not None and watch.state is state and revision in (None, watch.revision)
+
+        self.until(there, f"the watch of {revision or 'the deploy'} to be {state.value}", seconds)
+        watch = self.watch()
+        assert watch is not None
+        return watch
+
+    def events(self) -> list[Event]:
+        return [e for e in self.store.events(target="shop") if e.kind is not EventKind.note]
+
+    def kinds(self) -> list[str]:
+        return [e.kind.value for e in self.events()]
+
+
+def environment_of(container: Mapping[str, Any]) -> dict[str, str]:
+    """A container's environment, from `docker inspect`."""
+    return dict(line.split("=", 1) for line in container["Config"]["Env"])
+
+
+os.environ.pop("WATCHDOG_CONFIG", None)
