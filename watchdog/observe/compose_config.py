@@ -18,7 +18,7 @@ from watchdog.errors import Refused
 from watchdog.model.deploy import Recorded
 from watchdog.model.masking import secrets_in
 from watchdog.model.target import ComposeSpec
-from watchdog.observe.compose_instances import Seen, declared_one_shots, generations, images, summary
+from watchdog.observe.compose_instances import Seen, generations, images, one_shots_of, summary
 from watchdog.observe.compose_variables import solve
 
 VERSION = 1
@@ -37,9 +37,10 @@ class Proof:
     """Why it is not exact for all services."""
 
 
-def prove(spec: ComposeSpec, running: Mapping[str, Sequence[Container]]) -> Proof:
+def prove(spec: ComposeSpec, running: Mapping[str, Sequence[Container]], one_shots: frozenset[str]) -> Proof:
     """Resolve the project's files so that they give what runs. Never raises Refused: the reason is in the answer.
 
+    A one-shot service may differ without making the config inexact: a rollback does not bring it back.
     Raises Unavailable when Compose is too slow.
     """
     labels = {service: newest[-1].config_hash for service, newest in running.items()}
@@ -51,9 +52,10 @@ def prove(spec: ComposeSpec, running: Mapping[str, Sequence[Container]]) -> Proo
         hashes = Project(spec).hashes(text)
     except Refused as error:
         return Proof(why=str(error))
+    lasting = {service: label for service, label in labels.items() if service not in one_shots}
     exact = frozenset(service for service, label in labels.items() if hashes.get(service) == label)
     ids = {service: newest[-1].image for service, newest in running.items() if service in config["services"]}
-    proof = Proof(config=config, variables=variables, exact=exact, why=_why(labels, hashes))
+    proof = Proof(config=config, variables=variables, exact=exact, why=_why(lasting, hashes))
     try:
         return replace(proof, pinned_hashes=Project(spec).hashes(text_of(pinned(config, ids))))
     except Refused as error:
@@ -103,7 +105,8 @@ def record(spec: ComposeSpec, seen: Sequence[Seen], own: str | None, previous: M
     `previous`: what was recorded of the revision before, to compare with. Raises Unavailable.
     """
     newest = {service: [s.container for s in group] for service, group in generations(seen).items()}
-    proof = prove(spec, {service: group for service, group in newest.items() if service != own})
+    one_shots = one_shots_of(seen) | _jobs(newest)
+    proof = prove(spec, {service: group for service, group in newest.items() if service != own}, one_shots)
     mounts = files.record(files.mounted(proof.config)) if proof.config else []
     kept = {
         "version": VERSION,
@@ -115,7 +118,7 @@ def record(spec: ComposeSpec, seen: Sequence[Seen], own: str | None, previous: M
         "image_names": {service: group[-1].image_name for service, group in newest.items()},
         "environments": {service: group[-1].environment for service, group in newest.items()},
         "files": mounts,
-        "one_shots": sorted(declared_one_shots(seen) | _jobs(newest)),
+        "one_shots": sorted(one_shots),
     }
     return Recorded(
         summary=changes(previous, {**kept, "images": images(seen)}) or summary(seen),
@@ -158,7 +161,10 @@ def _secrets(newest: Mapping[str, Sequence[Container]]) -> list[str]:
 def files_used(newest: Mapping[str, Sequence[Container]]) -> list[str]:
     """The Compose files the newest containers were made from, by their own labels."""
     latest = max((c for group in newest.values() for c in group), key=lambda c: c.created, default=None)
-    return [name for name in (latest.labels.get(CONFIG_FILES, "") if latest else "").split(",") if name]
+    names = (latest.labels.get(CONFIG_FILES, "") if latest else "").split(",")
+    return [
+        name for name in names if name not in {"", "-"}
+    ]  # `-`: our own rollback, which hands its config over by pipe
 
 
 def files_named(spec: ComposeSpec) -> list[str]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from watchdog.compose.engine import DEPENDS_ON, ONE_SHOT, Container
+from watchdog.compose.engine import Container
+from watchdog.compose.services import declared_one_shots
 from watchdog.model.deploy import Exit, Instance, Phase, Rollout
 from watchdog.observe.compose_events import End, stops
 
@@ -58,15 +59,9 @@ def _version(container: Container) -> tuple[str, str]:
     return (container.config_hash, container.image)
 
 
-def declared_one_shots(seen: Sequence[Seen]) -> frozenset[str]:
-    """Services that are said to run once: another one waits for their success, or their own label says so."""
-    found = {s.container.service for s in seen if s.container.labels.get(ONE_SHOT, "").lower() == "true"}
-    for s in seen:
-        for dependency in s.container.labels.get(DEPENDS_ON, "").split(","):
-            service, _, condition = dependency.partition(":")
-            if condition.startswith("service_completed_successfully"):
-                found.add(service)
-    return frozenset(found)
+def one_shots_of(seen: Sequence[Seen]) -> frozenset[str]:
+    """Services that are said to run once."""
+    return declared_one_shots([s.container for s in seen])
 
 
 def fingerprint(seen: Sequence[Seen]) -> str:
@@ -74,7 +69,7 @@ def fingerprint(seen: Sequence[Seen]) -> str:
 
     A one-shot service counts only while its failure stands: that its container is gone (pruned) is no deploy.
     """
-    one_shots = declared_one_shots(seen)
+    one_shots = one_shots_of(seen)
     since = deployed_at(seen)
     lines = [
         f"{service} {newest[-1].container.config_hash} {newest[-1].container.image}"
@@ -106,7 +101,7 @@ def summary(seen: Sequence[Seen]) -> str:
 
 def pods(seen: Sequence[Seen]) -> str:
     """A regular expression (RE2, without backslashes) of the newest containers' names, one-shots left out."""
-    one_shots = declared_one_shots(seen)
+    one_shots = one_shots_of(seen)
     names = {_name(s.container) for service, n in generations(seen).items() if service not in one_shots for s in n}
     return "|".join(name.replace(".", "[.]") for name in sorted(names))
 
@@ -117,7 +112,7 @@ def _name(container: Container) -> str:
 
 def instances(seen: Sequence[Seen]) -> tuple[Instance, ...]:
     """Every container, old ones still there included."""
-    declared = declared_one_shots(seen)
+    declared = one_shots_of(seen)
     return tuple(_instance(s, declared) for s in seen)
 
 
@@ -236,7 +231,7 @@ def _exit(seen: Seen, at: datetime, code: int | None, *, oom: bool) -> Exit:
 
 def rollout(seen: Sequence[Seen], now: datetime) -> Rollout:
     """How far the newest `up` is, with the first thing that keeps it from being complete."""
-    declared, since = declared_one_shots(seen), deployed_at(seen)
+    declared, since = one_shots_of(seen), deployed_at(seen)
     newest = [s for group in generations(seen).values() for s in group]
     for s in newest:
         if _failed_since(s, since):
