@@ -308,3 +308,21 @@ def test_an_engine_that_is_away_is_a_result(project: Project, shop: Shop):
     result = shop.actor.execute(shop.target.model_copy(update={"spec": spec}), plan, good)
     assert not result.ok
     assert result.reason.startswith("cannot reach the Docker engine at unix://")
+
+
+def test_a_network_that_the_bad_version_changed_is_used_as_it_is(project: Project, shop: Shop):
+    project.edit("  migrate:\n", f"  worker:\n    image: {project.name}-web:1\n    networks: [inner]\n  migrate:\n")
+    project.edit("volumes:\n  state", "networks:\n  inner: {labels: {version: '1'}}\nvolumes:\n  state")
+    project.up()
+    shop.settle()
+    good, untouched = shop.record(), ids(project, "api", "web")
+    project.edit("networks: [inner]", "networks: [inner]\n    environment: {COLOUR: red}")
+    project.edit("version: '1'", "version: '2'")
+    project.up()
+    plan, result = shop.roll_back(good)
+    assert result.ok, result.output
+    assert plan.draft.changes == ("worker",)
+    assert ids(project, "api", "web") == untouched
+    network = project.engine.client.api.inspect_network(f"{project.name}_inner")
+    assert network["Labels"]["version"] == "2"
+    assert list(network["Containers"]) == ids(project, "worker")
