@@ -163,7 +163,7 @@ def _gauges(settings: Settings) -> dict[str, Gauge]:
 
 
 def _sentry(settings: Settings) -> Sentry | None:
-    if settings.sentry is None:
+    if settings.sentry is None or settings.sentry.dsn is None:
         return None
     return Sentry(settings.sentry.dsn, settings.sentry.environment, secrets=_secrets(settings))
 
@@ -180,9 +180,10 @@ SENTRY = ReceiverSettings(name="sentry")
 
 
 def _receivers(settings: Settings, clock: Clock, sentry: Sentry | None) -> dict[str, Receiver]:
+    """Those this process can send to: what can't be signed here waits in the outbox for the daemon."""
     receivers: dict[str, Receiver] = {}
     for wanted in settings.receivers:
-        if wanted.webhook is not None:
+        if wanted.webhook is not None and not wanted.webhook.secret_missing:
             receivers[wanted.name] = WebhookReceiver(
                 wanted.name,
                 wanted.webhook.url,

@@ -53,9 +53,9 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def settings_of(config: Path) -> Settings:
-    """The config. Raises BadConfig."""
-    return load(config, os.environ)
+def settings_of(config: Path, *, secrets: bool = True) -> Settings:
+    """The config. `secrets=False`: a person without the daemon's secrets can still look and act. Raises BadConfig."""
+    return load(config, os.environ, secrets=secrets)
 
 
 @contextmanager

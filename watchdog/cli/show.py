@@ -19,7 +19,7 @@ LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=500, help=
 
 def status(config: ConfigOption = DEFAULT_CONFIG, output: OutputOption = Output.text) -> None:
     """What is true of each target now."""
-    settings = settings_of(config)
+    settings = settings_of(config, secrets=False)
     with opened(settings) as store:
         view = status_of(store, settings.targets, datetime.now(UTC))
     show(view, status_table(view), output)
@@ -32,7 +32,7 @@ def history(
     limit: LimitOption = 20,
 ) -> None:
     """The revisions of a target."""
-    settings = settings_of(config)
+    settings = settings_of(config, secrets=False)
     found = settings.target(target)
     if found is None:
         raise UnknownName(f"no target {target!r} in {config}; it has: {', '.join(t.name for t in settings.targets)}")
@@ -50,7 +50,7 @@ def incidents(
     limit: LimitOption = 20,
 ) -> None:
     """What went wrong, newest first."""
-    settings = settings_of(config)
+    settings = settings_of(config, secrets=False)
     with opened(settings) as store:
         view = incidents_view(store.incidents(target, limit))
     show(view, incidents_table(view), output)
@@ -63,7 +63,7 @@ def explain(
     everything: Annotated[bool, typer.Option("--all", help="Every measurement, not only the telling ones.")] = False,
 ) -> None:
     """Every query, sample, threshold, verdict and reason of one incident."""
-    settings = settings_of(config)
+    settings = settings_of(config, secrets=False)
     with opened(settings) as store:
         if incident == "last":
             latest = store.incidents(limit=1)

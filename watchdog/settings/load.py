@@ -6,7 +6,7 @@ Reaches nothing outside: no network, no Docker. `watchdog check` does that with 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,14 +32,16 @@ _UNKNOWN = SecretStr("")
 """Stands for a secret that was not found, until the problems are raised."""
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Settings:
+def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Settings:
     """Read the config at `path`; secrets come from `environ` (os.environ) or from files.
 
+    `secrets=False`, for people who look or act without the daemon's environment: a secret that can't be had is left
+    out and listed in `missing_secrets`. The store's URL is always needed.
     Raises BadConfig with one line per problem: file, line, key, what was expected.
     """
     document = read(path)
     form = document.validate(ConfigForm)
-    reader = _Reader(Problems(document), environ, path.absolute().parent)
+    reader = _Reader(Problems(document), environ, path.absolute().parent, all_needed=secrets)
     targets = TargetReader(reader.problems, reader.folder, form).targets()
     prometheus = form.sources.prometheus
     settings = Settings(
@@ -50,12 +52,13 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
         http=reader.http(form.http) if form.http else None,
         receivers=reader.receivers(form.receivers),
         sentry=SentrySettings(
-            dsn=reader.needed(form.sentry.dsn, ("sentry", "dsn"), sentry_dsn), environment=form.sentry.environment
+            dsn=reader.secret(form.sentry.dsn, ("sentry", "dsn"), sentry_dsn), environment=form.sentry.environment
         )
         if form.sentry
         else None,
         log=LogSettings(level=form.log.level, format=form.log.format),
         targets=targets,
+        missing_secrets=tuple(reader.missing),
     )
     reader.problems.raise_if_any()
     return settings
@@ -64,25 +67,38 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 class _Reader:
     """Turns the parts of the file that are no targets into settings, and notes what is wrong with them."""
 
-    def __init__(self, problems: Problems, environ: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, problems: Problems, environ: Mapping[str, str], folder: Path, *, all_needed: bool) -> None:
         self.problems = problems
         self.folder = folder
+        self.missing: list[str] = []
         self._environ = environ
+        self._all_needed = all_needed
 
     def needed(self, form: SecretForm, loc: Loc, *checks: Callable[[SecretStr], None]) -> SecretStr:
         """The secret's value, checked; what is wrong is noted, without the value."""
         try:
-            secret = fetch(form, self._environ, self.folder)
-            for check in checks:
-                check(secret)
+            return self._fetch(form, checks)
         except ValueError as error:
             self.problems.add(loc, error)
             return _UNKNOWN
-        return secret
 
     def secret(self, form: SecretForm | None, loc: Loc, *checks: Callable[[SecretStr], None]) -> SecretStr | None:
-        """As `needed`, for secrets that may be absent."""
-        return None if form is None else self.needed(form, loc, *checks)
+        """As `needed`, for secrets that may be absent, or that this process can do without."""
+        if form is None:
+            return None
+        if self._all_needed:
+            return self.needed(form, loc, *checks)
+        try:
+            return self._fetch(form, checks)
+        except ValueError as error:
+            self.missing.append(self.problems.document.problem(loc, str(error)))
+            return None
+
+    def _fetch(self, form: SecretForm, checks: Iterable[Callable[[SecretStr], None]]) -> SecretStr:
+        secret = fetch(form, self._environ, self.folder)
+        for check in checks:
+            check(secret)
+        return secret
 
     def store(self, written: str | SecretForm) -> str:
         """The store's URL; paths of SQLite files become absolute."""
@@ -135,7 +151,12 @@ class _Reader:
                 self.problems.add((*at, "name"), f"a receiver {form.name} is already there")
             known.add(form.name)
             secret = self.secret(form.webhook.secret, (*at, "webhook", "secret"), webhook_secret)
-            webhook = WebhookSettings(url=form.webhook.url, secret=secret, timeout=form.webhook.timeout)
+            webhook = WebhookSettings(
+                url=form.webhook.url,
+                secret=secret,
+                secret_missing=secret is None and form.webhook.secret is not None,
+                timeout=form.webhook.timeout,
+            )
             found.append(ReceiverSettings(name=form.name, webhook=webhook, events=form.events))
         return tuple(found)
 

@@ -44,6 +44,8 @@ class WebhookSettings(Value):
 
     url: str
     secret: SecretStr | None = None
+    secret_missing: bool = False
+    """There is one, but this process was read without it: it must send nothing, since it can't sign."""
     timeout: Duration = timedelta(seconds=10)
 
 
@@ -59,7 +61,8 @@ class ReceiverSettings(Value):
 class SentrySettings(Value):
     """Where the watchdog's own errors and the incidents go."""
 
-    dsn: SecretStr
+    dsn: SecretStr | None
+    """None only where the config was read without its secrets."""
     environment: str | None = None
 
 
@@ -84,6 +87,8 @@ class Settings(Value):
     sentry: SentrySettings | None = None
     log: LogSettings = LogSettings()
     targets: tuple[Target, ...]
+    missing_secrets: tuple[str, ...] = ()
+    """The secrets that were left out, each with why: only where the config was read without them (`load`)."""
 
     def target(self, name: str) -> Target | None:
         """The target of that name, or None."""

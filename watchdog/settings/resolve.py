@@ -114,14 +114,15 @@ class TargetReader:
     def _pack(self, entry: PackForm, form: TargetForm, at: tuple[str | int, ...]) -> RuleFile | None:
         """The pack's rules as this target wants them, or None with the reason among the problems."""
         try:
-            file = read_rule_file(packs.find(entry.pack, self._folder), form.vars, form.name)
+            path = packs.find(entry.pack, self._folder)
+            file = read_rule_file(path, form.vars, form.name, unwanted=entry.except_)
         except BadConfig as error:
             self._problems.include(at, error)
             return None
         except ValueError as error:
             self._problems.add(at, error)
             return None
-        known = [rule.name for rule in file.rules]
+        known = [*(rule.name for rule in file.rules), *file.left_out]
         wanted = {("except", index): name for index, name in enumerate(entry.except_)}
         for key, name in (wanted | {("override", name): name for name in entry.override}).items():
             if name not in known:
@@ -130,7 +131,6 @@ class TargetReader:
         rules = [
             rule.model_copy(update=entry.override[rule.name].update()) if rule.name in entry.override else rule
             for rule in file.rules
-            if rule.name not in entry.except_
         ]
         return RuleFile(file.vars, tuple(rules))
 

@@ -6,7 +6,7 @@ templates that name what doesn't exist. What is left are `Rule`s as the engine r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -151,9 +151,16 @@ class RuleFile:
 
     vars: dict[str, str]
     rules: tuple[Rule, ...]
+    left_out: tuple[str, ...] = ()
+    """Rules of the file that were not wanted, so that nothing was asked of them: their variables may be missing."""
 
 
-def read_rule_file(path: Path, vars: Mapping[str, str] | None = None, target: str | None = None) -> RuleFile:  # noqa: A002
+def read_rule_file(
+    path: Path,
+    vars: Mapping[str, str] | None = None,  # noqa: A002
+    target: str | None = None,
+    unwanted: Collection[str] = (),
+) -> RuleFile:
     """Read a file of `rules:` and default `vars:`; `vars` wins over the defaults. `target` is for messages only.
 
     Raises BadConfig with one line per problem.
@@ -161,16 +168,27 @@ def read_rule_file(path: Path, vars: Mapping[str, str] | None = None, target: st
     document = read(path)
     form = document.validate(RuleFileForm)
     known = {**form.vars, **(vars or {})}
-    return RuleFile(known, read_rules(document, ("rules",), known, target))
+    written = {rule.get("name") for rule in form.rules if isinstance(rule, Mapping)}
+    left_out = tuple(name for name in unwanted if name in written)
+    return RuleFile(known, read_rules(document, ("rules",), known, target, left_out), left_out)
 
 
-def read_rules(document: Document, at: Loc, vars: Mapping[str, str], target: str | None = None) -> tuple[Rule, ...]:  # noqa: A002
+def read_rules(
+    document: Document,
+    at: Loc,
+    vars: Mapping[str, str],  # noqa: A002
+    target: str | None = None,
+    unwanted: Collection[str] = (),
+) -> tuple[Rule, ...]:
     """The rules of the list at `at`. Raises BadConfig with one line per problem, of all rules."""
     rules: list[Rule] = []
     problems: list[str] = []
     seen: dict[str, int] = {}
     for index in document.locate(at)[1].parts:
         where = (*at, index)
+        written = document.locate(where)[1].value
+        if isinstance(written, Mapping) and written.get("name") in unwanted:
+            continue
         try:
             rule = read_rule(document, where, vars, target)
         except BadConfig as error:
