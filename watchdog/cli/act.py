@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from watchdog.actions import Preview
+from watchdog.actions import UNDER_WAY, Preview
 from watchdog.app import App, build
 from watchdog.cli.common import (
     DEFAULT_CONFIG,
@@ -58,7 +58,7 @@ def rollback(
     output: OutputOption = Output.text,
 ) -> None:
     """Roll back now."""
-    settings = settings_of(config)
+    settings = _settings(config)
     names = _chosen(settings, config, target, environment)
     if to is not None and len(names) > 1:
         raise BadConfig(f"--to names a revision of one target; {environment} has {len(names)}: {', '.join(names)}")
@@ -71,6 +71,14 @@ def rollback(
             _roll_back(app, names, to, output)
     finally:
         app.close()
+
+
+def _settings(config: Path) -> Settings:
+    """The config, also without the daemon's secrets; says what that means."""
+    settings = settings_of(config, secrets=False)
+    for line in settings.missing_secrets:
+        err.print(f"note: {line}; what needs it is left to the daemon", style="yellow", markup=False)
+    return settings
 
 
 def _chosen(settings: Settings, config: Path, target: str | None, environment: str | None) -> list[str]:
@@ -90,10 +98,10 @@ def _chosen(settings: Settings, config: Path, target: str | None, environment: s
 
 
 def _look(app: App, names: list[str]) -> None:
-    """Let the engine see what runs, unless a daemon does."""
+    """Let the engine see what runs, unless a daemon does. No watch takes a step: nobody asked for that yet."""
     deadline = time.monotonic() + FIRST_LOOK.total_seconds()
     while time.monotonic() < deadline:
-        app.engine.tick(app.clock.now())
+        app.engine.look(app.clock.now())
         if all(app.engine.looked(n) or not app.engine.owns(n) for n in names):
             break
         time.sleep(POLL_SECONDS)
@@ -124,20 +132,19 @@ def _print_preview(preview: Preview) -> None:
         return
     out.print(Text(f"  changes: {', '.join(draft.changes) or 'nothing'}"))
     for command in draft.commands:
-        out.print(Text("  runs: " + " ".join(command)))
+        out.print(Text("  runs: " + " ".join(command)), soft_wrap=True)
     for warning in draft.warnings:
-        out.print(Text(f"  note: {warning}", style="yellow"))
+        out.print(Text(f"  note: {warning}", style="yellow"), soft_wrap=True)
 
 
 def _roll_back(app: App, names: list[str], to: str | None, output: Output) -> None:
-    watches = [app.actions.rollback(name, to, whoami()) for name in names]
+    watches = [_under_way(app, name, to) or app.actions.rollback(name, to, whoami()) for name in names]
     try:
         ended = _follow(app, watches, quiet=output is Output.json)
     except KeyboardInterrupt:
         err.print("stopped following; what was begun is stored: the daemon, or this command again, goes on with it")
         raise typer.Exit(INTERRUPTED) from None
-    for name in app.outbox.names:
-        app.outbox.deliver(app.clock.now(), name)
+    _deliver(app, names)
     for watch in ended:
         if output is Output.json:
             story = explanation_of(app.store, {t.name: t for t in app.targets}, watch.incident or "")
@@ -145,10 +152,30 @@ def _roll_back(app: App, names: list[str], to: str | None, output: Output) -> No
         else:
             good = watch.state is WatchState.recovered
             message = f"{watch.target}: {watch.state.value}: {watch.end_reason}"
-            out.print(Text(message, style="bold green" if good else "bold red"))
+            out.print(Text(message, style="bold green" if good else "bold red"), soft_wrap=True)
             out.print(Text(f"  the whole story: watchdog explain {watch.incident}"))
     if any(w.state is not WatchState.recovered for w in ended):
         raise typer.Exit(NO)
+
+
+def _under_way(app: App, name: str, to: str | None) -> Watch | None:
+    """A rollback that was begun by someone who is gone: it is seen through, before another may be asked for."""
+    begun = next((w for w in app.store.open_watches() if w.target == name and w.state in UNDER_WAY), None)
+    if begun is None or not app.engine.owns(name):
+        return None
+    goal = begun.plan.to_revision if begun.plan else ""
+    if to not in {None, goal}:
+        raise Refused(f"a rollback of {name} to {goal} was begun and is not finished: run this without --to first")
+    err.print(f"{name}: a rollback to {goal} was begun and is not finished; going on with it", markup=False)
+    return begun
+
+
+def _deliver(app: App, names: list[str]) -> None:
+    """Tell the receivers, where no daemon does. Without all secrets that is left to it: notices wait in the store."""
+    if app.settings.missing_secrets or not all(app.engine.owns(name) for name in names):
+        return
+    for receiver in app.outbox.names:
+        app.outbox.deliver(app.clock.now(), receiver)
 
 
 def _follow(app: App, watches: list[Watch], quiet: bool) -> list[Watch]:
@@ -163,7 +190,7 @@ def _follow(app: App, watches: list[Watch], quiet: bool) -> list[Watch]:
         for watch in current:
             for event in app.store.events(watch_id=watch.id):
                 if event.id not in printed and not quiet:
-                    out.print(Text(f"{event.at:%H:%M:%S}  {event.message}"))
+                    out.print(Text(f"{event.at:%H:%M:%S}  {event.message}"), soft_wrap=True)
                 printed.add(event.id)
         if not any(w.state.open for w in current):
             return current
@@ -220,7 +247,7 @@ class _acting:  # noqa: N801 -- used as a statement
     """The app for one target, given back at the end."""
 
     def __init__(self, config: Path, target: str) -> None:
-        settings = settings_of(config)
+        settings = _settings(config)
         _chosen(settings, config, target, None)
         self._app = build(settings, only=[target])
 

@@ -53,11 +53,11 @@ def check(config: ConfigOption = DEFAULT_CONFIG, output: OutputOption = Output.t
 
 def _print(finding: Finding) -> None:
     mark = Text("missing  " if finding.missing else "ok       ", style="bold red" if finding.missing else "green")
-    out.print(mark.append(finding.what, style="default"))
+    out.print(mark.append(finding.what, style="default"), soft_wrap=True)
     for line in finding.missing:
-        out.print(Text(f"         {line}"))
+        out.print(Text(f"         {line}"), soft_wrap=True)
     for line in finding.notes:
-        out.print(Text(f"         {line}", style="dim"))
+        out.print(Text(f"         {line}", style="dim"), soft_wrap=True)
 
 
 class FaultName(StrEnum):

@@ -65,14 +65,18 @@ class Engine:
         """The target at this moment, for previews: reading only."""
         return Scene(self._parts, self._places[target], now)
 
-    def tick(self, now: datetime) -> None:
+    def look(self, now: datetime) -> None:
+        """As `tick`, but only see what runs and take note of it: no watch takes a step, and nothing is acted on."""
+        self.tick(now, steps=False)
+
+    def tick(self, now: datetime, *, steps: bool = True) -> None:
         """One turn for every target. Raises StoreUnavailable or StoreDamaged when there is no state to work from."""
         by_target: dict[str, list[Watch]] = {}
         for watch in self._parts.store.open_watches():
             by_target.setdefault(watch.target, []).append(watch)
         for name, place in self._places.items():
             try:
-                self._turn(place, by_target.get(name, []), now)
+                self._turn(place, by_target.get(name, []), now, steps)
             except Conflict as error:
                 place.bookmark_read = False
                 log.info("someone else wrote to %s: %s; reading it again", name, error)
@@ -90,7 +94,7 @@ class Engine:
                 self._parts.store.release(name, self._parts.owner)
                 place.claimed_until = None
 
-    def _turn(self, place: Place, watches: list[Watch], now: datetime) -> None:
+    def _turn(self, place: Place, watches: list[Watch], now: datetime, steps: bool) -> None:
         scene = Scene(self._parts, place, now)
         if not self._claimed(scene):
             return
@@ -99,7 +103,7 @@ class Engine:
             watches = deploys.take_note(scene, watches)
         deploys.record(scene)
         for watch in watches:
-            if watch.state.open:
+            if steps and watch.state.open:
                 self._advance(scene, watch)
 
     def _advance(self, scene: Scene, watch: Watch) -> None:
