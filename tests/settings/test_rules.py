@@ -294,3 +294,15 @@ def test_what_can_be_wrong_with_a_rule_file(tmp_path: Path, text: str, said: str
     with pytest.raises(BadConfig) as caught:
         read_rule_file(path)
     assert str(caught.value).splitlines()[0].removeprefix(f"{tmp_path}/") == said
+
+
+def test_a_rule_that_is_left_out_needs_no_variables(tmp_path: Path) -> None:
+    file = tmp_path / "pack.yaml"
+    file.write_text(
+        "rules:\n"
+        "  - {name: up, trigger: health, summary: it is up, prometheus: 'up{job=\"{{ job }}\"}', fail_when: value < 1}\n"
+        "  - {name: ends, trigger: crash, summary: it ends, crashes: exits}\n"
+    )
+    read = read_rule_file(file, unwanted=["up"])
+    assert [rule.name for rule in read.rules] == ["ends"]
+    assert read.left_out == ("up",)
