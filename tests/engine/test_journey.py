@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.conftest import CRASH, PROBE, rule
+from tests.engine.conftest import CRASH, PROBE, Guarded, rule, target
 from watchdog.model.deploy import Phase
 from watchdog.model.measurement import Verdict
 from watchdog.model.rollback import Objections
@@ -321,3 +321,35 @@ def test_a_rule_in_dry_run_is_told_once_and_decides_nothing(guarded):
     g.gauge.values["latency"] = 2.0
     g.until(lambda: g.watch.state is WatchState.passed, 700)
     assert g.kinds() == ["deploy.seen", "rule.tripped", "watch.passed"]
+
+
+class TestFirstSight:
+    def test_what_still_starts_is_not_called_good_before_it_is_ready(self):
+        g = Guarded(target())
+        g.world.phase = Phase.arriving
+        g.run(30)
+        assert g.store.bookmark("shop") is None
+        g.world.phase = Phase.complete
+        g.run(2)
+        assert g.store.revision("shop", "v1").known_good
+
+    def test_a_crash_loop_is_never_called_good(self):
+        g = Guarded(target(watch={"bake_time": "2m", "rollout_timeout": "1m"}))
+        g.world.crash(g.clock.now())
+        g.run(70)
+        assert g.store.bookmark("shop") is not None
+        assert not g.store.revision("shop", "v1").known_good
+
+
+def test_an_error_nobody_foresaw_is_reported_once_a_minute_and_stops_nobody_else():
+    class Broken:
+        def __getattr__(self, name):
+            raise ZeroDivisionError("a bug")
+
+    g = Guarded(target())
+    g.engine = g.another("me")
+    g.engine._parts.platforms["command"] = Broken()
+    for _ in range(100):
+        g.engine.tick(g.clock.advance(1))
+    assert 1 <= len(g.errors) <= 2
+    assert g.engine.last_tick == g.clock.now()

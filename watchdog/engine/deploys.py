@@ -6,17 +6,20 @@ Each is one stored step. Recording a revision asks the platform's programs, so i
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from watchdog.engine.arrivals import Arrival, arrival, next_name
 from watchdog.engine.scene import Scene, new_watch_id
 from watchdog.errors import WatchdogError
-from watchdog.model.deploy import Recorded, Revision, Snapshot
+from watchdog.model.deploy import Phase, Recorded, Revision, Snapshot
 from watchdog.model.incident import Bookmark, Incident
 from watchdog.model.watch import Watch, WatchState
 from watchdog.report import incident as tell
 from watchdog.store.base import Step
 
 log = logging.getLogger(__name__)
+
+RECORD_AGAIN = timedelta(seconds=30)
 
 GUARDING = (WatchState.arriving, WatchState.watching, WatchState.held, WatchState.condemned)
 """States in which a newer deploy takes over. After that the rollback is under way, and is seen through."""
@@ -82,13 +85,22 @@ def _bookmark(scene: Scene, revision: Revision, snapshot: Snapshot) -> Bookmark:
 
 
 def _first_sight(scene: Scene, snapshot: Snapshot) -> None:
+    accept = scene.target.rollback.first_known_good == "running"
+    place = scene.place
+    place.first_looked_at = place.first_looked_at or scene.now
+    if accept and not _is_well(snapshot) and scene.now - place.first_looked_at < scene.target.watch.rollout_timeout:
+        return  # nothing is called good while it is still starting; a crash loop is not what anyone meant
     revision = _revision(scene, snapshot)
-    if scene.target.rollback.first_known_good == "running":
+    if accept and _is_well(snapshot):
         revision = revision.model_copy(
             update={"known_good": True, "known_good_at": scene.now, "known_good_because": "running"}
         )
     scene.write(Step(revisions=(revision,), bookmark=_bookmark(scene, revision, snapshot)))
     log.info("first sight of %s: %s runs", scene.target.name, revision.id)
+
+
+def _is_well(snapshot: Snapshot) -> bool:
+    return snapshot.rollout.phase is Phase.complete and not snapshot.exits
 
 
 def _open(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> Watch:
@@ -113,7 +125,6 @@ def _open(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> Watch:
     troubled = next((w for w in ended if w.incident), None)
     scene.place.judged.clear()
     scene.place.recorded = ""
-    log.info("deploy of %s: %s after %s", scene.target.name, revision.id, watch.previous)
     return scene.save(
         watch,
         tell.deploy_seen(watch, scene.now, revision.summary),
@@ -174,8 +185,9 @@ def record(scene: Scene) -> None:
     mark = f"{snapshot.fingerprint} {snapshot.rollout.phase.value}"
     key = ("record", scene.target.name)
     revision_id = place.bookmark.revision
-    if place.recorded != mark and not jobs.pending(key):
-        place.recorded = mark
+    again = place.record_again_at is not None and scene.now >= place.record_again_at
+    if (place.recorded != mark or again) and not jobs.pending(key):
+        place.recorded, place.record_again_at = mark, None
         store, target, platform = scene.parts.store, scene.target, scene.platform
         revision = store.revision(target.name, revision_id)
         if revision is None or revision.fingerprint != snapshot.fingerprint or (revision.recorded and revision.exact):
@@ -189,6 +201,7 @@ def record(scene: Scene) -> None:
     error = done.exception()
     if isinstance(error, WatchdogError):
         log.warning("cannot record %s of %s: %s", revision_id, scene.target.name, error)
+        place.record_again_at = scene.now + RECORD_AGAIN
         return
     fingerprint, recorded = done.result()
     _store_recording(scene, fingerprint, recorded)

@@ -22,6 +22,8 @@ CLAIM = timedelta(seconds=30)
 BUSY = timedelta(seconds=1)
 """How often a target is looked at while its rollout, or the proof of a rollback, is under way."""
 
+QUIET = timedelta(minutes=1)
+
 STEPS: dict[WatchState, Callable[[Scene, Watch], Watch]] = {
     WatchState.arriving: watching.step,
     WatchState.watching: watching.step,
@@ -82,9 +84,8 @@ class Engine:
                 log.info("someone else wrote to %s: %s; reading it again", name, error)
             except (StoreUnavailable, StoreDamaged):
                 raise
-            except Exception as error:  # the loop's edge: one target's trouble must not stop the others'
-                log.exception("the turn of %s failed", name)
-                self._report(error)
+            except Exception as error:  # noqa: BLE001 -- the loop's edge: one target's trouble must not stop the others
+                self._complain(place, error, now)
         self.last_tick = now
 
     def stop(self) -> None:
@@ -93,6 +94,16 @@ class Engine:
             if place.claimed_until is not None:
                 self._parts.store.release(name, self._parts.owner)
                 place.claimed_until = None
+
+    def _complain(self, place: Place, error: Exception, now: datetime) -> None:
+        """Log and report what nobody foresaw; a turn is taken twice a second, the same words once a minute."""
+        words = f"{type(error).__name__}: {error}"
+        before = place.complained
+        if before is not None and before[0] == words and timedelta(0) <= now - before[1] < QUIET:
+            return
+        place.complained = (words, now)
+        log.error("the turn of %s failed", place.target.name, exc_info=error)
+        self._report(error)
 
     def _turn(self, place: Place, watches: list[Watch], now: datetime, steps: bool) -> None:
         scene = Scene(self._parts, place, now)

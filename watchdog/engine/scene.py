@@ -5,6 +5,7 @@ Nothing in `Place` is needed after a restart: it holds the latest snapshot and c
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,13 +14,28 @@ from uuid import uuid4
 from watchdog.act.base import Actor
 from watchdog.jobs import Jobs
 from watchdog.model.deploy import EvidenceItem, Revision, Snapshot
-from watchdog.model.incident import Bookmark, Event, Incident, Notice
+from watchdog.model.incident import Bookmark, Event, EventKind, Incident, Notice
 from watchdog.model.measurement import Measurement
 from watchdog.model.rollback import Draft, Rollback
 from watchdog.model.target import Target
 from watchdog.model.watch import Watch
 from watchdog.observe.base import Gauge, Platform
 from watchdog.store.base import Step, Store
+
+log = logging.getLogger(__name__)
+
+LOUD = frozenset(
+    {
+        EventKind.watch_blind,
+        EventKind.rule_tripped,
+        EventKind.would_roll_back,
+        EventKind.rollback_started,
+        EventKind.failed,
+        EventKind.blocked,
+        EventKind.held,
+    }
+)
+"""What the log says as a warning."""
 
 Signature = tuple[object, ...]
 
@@ -74,9 +90,13 @@ class Place:
     """Watch id → what of the snapshot the crash rules last judged."""
     asked_at: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
     recorded: str = ""
-    """The fingerprint whose recording is done, or was last tried."""
-    fresh_since: datetime | None = None
-    """Only a snapshot taken after this counts, where an old one would lie (after an act)."""
+    """The fingerprint and phase whose recording is done, or was last tried."""
+    record_again_at: datetime | None = None
+    """When a recording that failed is tried again."""
+    first_looked_at: datetime | None = None
+    """When this process first saw the target running, where nothing is known of it yet."""
+    complained: tuple[str, datetime] | None = None
+    """The last unexpected error of this target's turn: the same one is reported once a minute."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +156,8 @@ class Scene:
     def write(self, step: Step) -> None:
         """Store a step, and remember its bookmark."""
         self.parts.store.save(step)
+        for event in step.events:
+            log.log(logging.WARNING if event.kind in LOUD else logging.INFO, "%s", event.message)
         if step.bookmark is not None:
             self.place.bookmark = step.bookmark
         self.parts.told(step)

@@ -175,8 +175,10 @@ def _account_for_blindness(scene: Scene, before: Watch, watch: Watch) -> tuple[W
         if watch.progress.get(rule.name, Progress()).blind and not before.progress.get(rule.name, Progress()).blind
     ]
     if were_failing and not now_failing:
-        names = ", ".join(r.name for r in were_failing)
-        events.append(tell.extended(watch, scene.now, f"{names} could not be measured"))
+        reason = f"{', '.join(r.name for r in were_failing)} could not be measured"
+        told = any(before.progress[r.name].blind for r in were_failing)
+        say = tell.extended if told else tell.short_blindness  # a lone error is no news to a receiver
+        events.append(say(watch, scene.now, reason))
     return watch, events
 
 

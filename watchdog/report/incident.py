@@ -84,6 +84,11 @@ def extended(watch: Watch, now: datetime, reason: str) -> Event:
     )
 
 
+def short_blindness(watch: Watch, now: datetime, reason: str) -> Event:
+    """As `extended`, for the timeline only."""
+    return note(watch, now, f"the watch of {watch.revision} is {format_duration(watch.blind)} longer: {reason}")
+
+
 def tripped(watch: Watch, now: datetime, rule: Rule, query: str) -> Event:
     """A rule tripped, whatever follows from it."""
     progress = watch.progress[rule.name]
