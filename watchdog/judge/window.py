@@ -47,7 +47,7 @@ def advance(progress: Progress, rule: Rule, outcome: Outcome, at: datetime) -> P
     why = trips(after, rule, at)
     if why is None:
         return after
-    return after.model_copy(update={"tripped": True, "trip_reason": f"{why}; {outcome.reason}"})
+    return after.model_copy(update={"tripped": True, "trip_reason": _told(why, rule, outcome)})
 
 
 def after_gap(progress: Progress) -> Progress:
@@ -72,6 +72,11 @@ def trips(progress: Progress, rule: Rule, at: datetime) -> str | None:
     if rule.consecutive_failures is None or progress.consecutive_failures < rule.consecutive_failures:
         return None
     return f"failed in a row ({progress.consecutive_failures}) >= consecutive_failures ({rule.consecutive_failures})"
+
+
+def _told(why: str, rule: Rule, outcome: Outcome) -> str:
+    """What was measured first, then the arithmetic; where one failure is enough, there is none."""
+    return outcome.reason if rule.consecutive_failures == 1 else f"{outcome.reason}; {why}"
 
 
 def _failed(progress: Progress, at: datetime) -> Progress:
