@@ -40,7 +40,7 @@ RULES = (
     Shown("latency-p95", ">", 0.25, "s"),
     Shown("error-share", ">", 0.05, "%", 0.01),
     Shown("memory", ">", 100e6, "MB", 1e6),
-    Shown("cpu", ">", 0.5, "cores"),
+    Shown("cpu", ">", 0.3, "cores"),
     Shown("crash-loop", ">=", 2, "exits"),
     Shown("probe-healthz", "<", 1),
 )
@@ -70,9 +70,9 @@ _RULES = """\
         for: 2s
       - name: cpu
         trigger: performance
-        summary: "{{ release }} uses more than 0.5 cores"
+        summary: "{{ release }} uses more than 0.3 cores"
         scrape: {url: "{{ url }}/metrics", rate: process_cpu_seconds_total, over: 4s}
-        fail_when: value > 0.5
+        fail_when: value > 0.3
         for: 3s
       - name: crash-loop
         trigger: crash

@@ -193,16 +193,16 @@ class Play:
         )
 
     def _close(self) -> None:
-        """Users first, then the service, then the engine: nothing is left that could wait for something gone."""
-        self._doing = "taking everything away"
-        if self._traffic is not None:
-            self._traffic.close()
-        if self._stage is not None:
-            self._stage.close()
-        if self._daemon is not None:
-            self._daemon.close()
-        elif self._app is not None:
-            self._app.close()
+        """Users first, then the service, then the engine: what it still waits for answers at once, or is gone."""
+        with contextlib.ExitStack() as last:  # each of them, also when one before it fails
+            if self._daemon is not None:
+                last.callback(self._daemon.close)
+            elif self._app is not None:
+                last.callback(self._app.close)
+            if self._stage is not None:
+                last.callback(self._stage.close)
+            if self._traffic is not None:
+                last.callback(self._traffic.close)
 
     def _log(self) -> str:
         path = self._folder / "watchdog.log"

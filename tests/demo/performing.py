@@ -1,0 +1,37 @@
+"""Runs demos as a person would: a program of its own, watched from outside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+def demo(*arguments: str, tmp: Path) -> subprocess.Popen[str]:
+    """A demo whose files go to `tmp`. That folder's name in their environment also tells its processes."""
+    argv = [sys.executable, "-m", "watchdog.demo", *arguments]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp.parent), "TMPDIR": str(tmp)}
+    return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def processes_of(tmp: Path) -> list[str]:
+    """The command lines of all processes that began in a demo with this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"TMPDIR={tmp}\0".encode() in (process / "environ").read_bytes() + b"\0":
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # it ended meanwhile, or is somebody else's
+    return found
+
+
+def wait_until(true: Callable[[], object], what: str, seconds: float = 20) -> None:
+    """Ask again every 50 ms until it is true. Fails, saying what was waited for, when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for: {what}"
+        time.sleep(0.05)
