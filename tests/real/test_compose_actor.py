@@ -159,6 +159,17 @@ def test_kept_images_survive_a_prune_and_compose_does_not_see_what_keeps_them(pr
     assert len(project.compose("ps", "--all", "--quiet").split()) == len(before.split()) == 3
 
 
+def test_a_system_prune_that_knows_the_label_leaves_them(project: Project, shop: Shop):
+    good = shop.record()
+    shop.actor.preserve(shop.target, [good])
+    project.image("web", "2")
+    project.up("web", WEB_IMAGE=f"{project.name}-web:2")
+    project.engine.docker("system", "prune", "--all", "--force", "--filter", "label!=deploy-watchdog.keep")
+    assert shop.roll_back(good)[1].ok
+    project.engine.docker("system", "prune", "--all", "--force")
+    assert project.engine.client.api.containers(all=True, filters={"label": "deploy-watchdog.keep"}) == []
+
+
 def test_what_is_kept_no_longer_is_let_go(project: Project, shop: Shop):
     kept = {"label": "deploy-watchdog.keep=shop"}
     shop.actor.preserve(shop.target, [shop.record()])

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import requests
 from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
+from docker.utils import kwargs_from_env
 
 from watchdog.errors import Refused, Unavailable
 
@@ -91,9 +92,11 @@ def connect(host: str) -> APIClient:
     """A new client that speaks the engine's own version of the API. Raises Unavailable."""
     with translated(f"cannot reach the Docker engine at {host}"):
         _knock(host)
-        with contextlib.closing(APIClient(base_url=host, version=_FIRST_VERSION, timeout=TIMEOUT)) as first:
+        # With DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, as the docker program reads them.
+        place = kwargs_from_env(environment={**os.environ, "DOCKER_HOST": host})
+        with contextlib.closing(APIClient(version=_FIRST_VERSION, timeout=TIMEOUT, **place)) as first:
             version = first.version(api_version=False)["ApiVersion"]
-        return APIClient(base_url=host, version=version, timeout=TIMEOUT)
+        return APIClient(version=version, timeout=TIMEOUT, **place)
 
 
 def _knock(host: str) -> None:

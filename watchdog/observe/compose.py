@@ -33,7 +33,7 @@ class ComposePlatform:
 
     def snapshot(self, target: Target, now: datetime) -> Snapshot:
         """What runs, from one list and an inspect of each container."""
-        seen, _ = self._look(target, now)
+        seen = self._look(target, now)
         return Snapshot(
             at=now,
             fingerprint=read.fingerprint(seen),
@@ -47,15 +47,15 @@ class ComposePlatform:
 
     def record(self, target: Target, snapshot: Snapshot, previous: Revision | None) -> Recorded:
         """The resolved config, proved by hash, with images, variables, environments and mounted files' hashes."""
-        seen, own = self._look(target, snapshot.at)
+        seen = self._look(target, snapshot.at)
         if read.fingerprint(seen) != snapshot.fingerprint:
             raise Unavailable(f"project {_spec(target).project} changed while it was being recorded; again later")
-        return compose_config.record(_spec(target), seen, own, previous.recorded if previous else {})
+        return compose_config.record(_spec(target), seen, previous.recorded if previous else {})
 
     def evidence(self, target: Target, snapshot: Snapshot) -> Sequence[EvidenceItem]:
         """Logs, states and events, secrets masked, each text of at most 256 KiB."""
         spec = _spec(target)
-        seen, _ = self._look(target, snapshot.at)
+        seen = self._look(target, snapshot.at)
         removed = self._ledger(host_of(spec.docker_host)).removed(spec.project)
         return compose_evidence.evidence(self._engines.client(spec.docker_host), seen, removed)
 
@@ -108,8 +108,8 @@ class ComposePlatform:
             listener.stop()
         self._engines.close()
 
-    def _look(self, target: Target, now: datetime) -> tuple[list[read.Seen], str | None]:
-        """The project's containers, but for the watchdog's own service, whose name is the second answer."""
+    def _look(self, target: Target, now: datetime) -> list[read.Seen]:
+        """The project's containers, but for those of the watchdog's own service."""
         spec = _spec(target)
         client, host = self._engines.client(spec.docker_host), host_of(spec.docker_host)
         ledger = self._ledger(host)
@@ -119,8 +119,7 @@ class ComposePlatform:
                 replay(client, ledger, now)
         found = containers(client, spec.project)
         own = service_of(found, self._own)
-        seen = [read.Seen(c, *ledger.life(c.id)) for c in found if c.service != own]
-        return seen, own
+        return [read.Seen(c, *ledger.life(c.id)) for c in found if c.service != own]
 
     def _ledger(self, host: str) -> Ledger:
         with self._lock:

@@ -99,14 +99,14 @@ def _why(labels: Mapping[str, str], hashes: Mapping[str, str]) -> str:
     return "; ".join(parts)
 
 
-def record(spec: ComposeSpec, seen: Sequence[Seen], own: str | None, previous: Mapping[str, Any]) -> Recorded:
-    """Everything a rollback to what runs now will need. `own`: the watchdog's service, left out of it.
+def record(spec: ComposeSpec, seen: Sequence[Seen], previous: Mapping[str, Any]) -> Recorded:
+    """Everything a rollback to what runs now will need.
 
     `previous`: what was recorded of the revision before, to compare with. Raises Unavailable.
     """
     newest = {service: [s.container for s in group] for service, group in generations(seen).items()}
     one_shots = one_shots_of(seen) | _jobs(newest)
-    proof = prove(spec, {service: group for service, group in newest.items() if service != own}, one_shots)
+    proof = prove(spec, newest, one_shots)
     mounts = files.record(files.mounted(proof.config)) if proof.config else []
     kept = {
         "version": VERSION,
