@@ -23,43 +23,8 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
-from tests.real.shop_image import BUSYBOX, root_archive
+from tests.real.shop_image import BUSYBOX, COMPOSE_FILE, root_archive
 from watchdog.model.target import ComposeSpec, Target
-
-COMPOSE_FILE = """\
-services:
-  api:
-    image: ${API_IMAGE:-PROJECT-api:1}
-    restart: always
-    network_mode: host
-    stop_grace_period: 3s
-    environment:
-      PORT: "API_PORT"
-      FEATURE_X: ${FEATURE_X:-off}
-      DB_PASSWORD: hunter2-of-the-tests
-    healthcheck:
-      test: ["CMD", "/bin/wget", "-q", "-O", "/dev/null", "http://127.0.0.1:API_PORT/cgi-bin/healthz"]
-      interval: 1s
-      timeout: 1s
-      retries: 2
-    volumes: ["./api.conf:/etc/api.conf:ro", "state:/state"]
-    depends_on:
-      migrate: {condition: service_completed_successfully}
-  web:
-    image: ${WEB_IMAGE:-PROJECT-web:1}
-    restart: always
-    network_mode: host
-    stop_grace_period: 3s
-    environment:
-      PORT: "WEB_PORT"
-      COLOUR: ${COLOUR:-blue}
-  migrate:
-    image: ${API_IMAGE:-PROJECT-api:1}
-    network_mode: none
-    command: ["/bin/sh", "-c", "echo migrating; exit ${MIGRATE_EXIT:-0}"]
-volumes:
-  state: {}
-"""
 
 
 def missing() -> str:

@@ -1,4 +1,4 @@
-"""The image of the test service, made of busybox: a shell script, its health page and its metrics."""
+"""The test service: its image, made of busybox, its health page and metrics, and the Compose file of its project."""
 
 from __future__ import annotations
 
@@ -58,6 +58,41 @@ awk -v now="$now" -v began="$began" -v fault="$FAULT" 'BEGIN {
   print "# TYPE process_start_time_seconds gauge"
   printf "process_start_time_seconds %.3f\\n", systime() - t
 }'
+"""
+
+COMPOSE_FILE = """\
+services:
+  api:
+    image: ${API_IMAGE:-PROJECT-api:1}
+    restart: always
+    network_mode: host
+    stop_grace_period: 3s
+    environment:
+      PORT: "API_PORT"
+      FEATURE_X: ${FEATURE_X:-off}
+      DB_PASSWORD: hunter2-of-the-tests
+    healthcheck:
+      test: ["CMD", "/bin/wget", "-q", "-O", "/dev/null", "http://127.0.0.1:API_PORT/cgi-bin/healthz"]
+      interval: 1s
+      timeout: 1s
+      retries: 2
+    volumes: ["./api.conf:/etc/api.conf:ro", "state:/state"]
+    depends_on:
+      migrate: {condition: service_completed_successfully}
+  web:
+    image: ${WEB_IMAGE:-PROJECT-web:1}
+    restart: always
+    network_mode: host
+    stop_grace_period: 3s
+    environment:
+      PORT: "WEB_PORT"
+      COLOUR: ${COLOUR:-blue}
+  migrate:
+    image: ${API_IMAGE:-PROJECT-api:1}
+    network_mode: none
+    command: ["/bin/sh", "-c", "echo migrating; exit ${MIGRATE_EXIT:-0}"]
+volumes:
+  state: {}
 """
 
 
