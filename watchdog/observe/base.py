@@ -26,7 +26,8 @@ class Platform(Protocol):
     def record(self, target: Target, snapshot: Snapshot, previous: Revision | None) -> Recorded:
         """Everything needed to bring this revision back later, and a summary of what changed since `previous`.
 
-        Called once for each deploy, when its rollout settled and once when it was first seen. Raises as `snapshot`.
+        Called once for each deploy, when its rollout settled and once when it was first seen. Raises as `snapshot`,
+        and Unavailable when what runs by now is not the snapshot's revision any more.
         """
         ...
 

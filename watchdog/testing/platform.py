@@ -90,8 +90,10 @@ class FakePlatform:
         )
 
     def record(self, target: Target, snapshot: Snapshot, previous: Revision | None) -> Recorded:
-        """The world's name is all there is to record."""
+        """The world's name is all there is to record; Unavailable when that is not the snapshot's any more."""
         world = self._world(target)
+        if snapshot.fingerprint != f"fp-{world.running}":
+            raise Unavailable(f"{target.name} changed while it was being recorded; again later")
         return Recorded(summary=snapshot.summary, images=snapshot.images, recorded={"name": world.running})
 
     def evidence(self, target: Target, snapshot: Snapshot) -> Sequence[EvidenceItem]:

@@ -1,0 +1,80 @@
+"""What holds whatever happens, in whatever order: deploys, crashes, outages, deaths, jumps of the clock, people."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.engine.random_world import HARM, HARMLESS, PEOPLE, TROUBLE, RandomWorld, happenings
+
+LAWS = settings(
+    deadline=None,
+    max_examples=int(os.environ.get("LAWS_EXAMPLES", "40")),
+    derandomize=os.environ.get("CI", "").lower() == "true",
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quiet() -> Iterator[None]:
+    """What the engine logs of a thousand worlds would bury the one that fails."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+Happenings = list[tuple[str, int]]
+
+
+@LAWS
+@given(happenings(*HARM, *HARMLESS, *PEOPLE, *TROUBLE), st.integers(0, 999))
+def test_the_laws_hold_in_any_world(happening: Happenings, seed: int) -> None:
+    """The witness asserts, at each write and act: one act for one plan, stored before with its line in the ledger; to
+    a revision that is known good and was not condemned; one guard at a time; each end told once."""
+    world = RandomWorld(seed)
+    for what, how in happening:
+        world.do(what, how)
+    world.calm()
+    assert [(w.revision, w.state) for w in world.store.open_watches()] == [], "a watch never ends"
+    for watch in world.store.watches("shop", limit=1000):
+        assert len([r for r in world.store.rollbacks("shop", since=watch.opened_at) if r.watch == watch.id]) <= 1
+
+
+@LAWS
+@given(happenings(*HARM, *HARMLESS, *TROUBLE), st.integers(0, 999))
+def test_once_all_is_quiet_what_runs_is_recorded(happening: Happenings, seed: int) -> None:
+    world = RandomWorld(seed)
+    for what, how in happening:
+        world.do(what, how)
+    world.calm()
+    mark = world.store.bookmark("shop")
+    running = world.store.revision("shop", mark.revision)
+    assert mark.fingerprint == f"fp-{world.world.running}"
+    if running.fingerprint == mark.fingerprint:  # else it is what a failed rollback left behind
+        assert running.recorded == {"name": world.world.running}
+
+
+@LAWS
+@given(happenings(*HARMLESS, "good_deploy"), st.integers(0, 999))
+def test_without_evidence_of_harm_nothing_is_ever_condemned(happening: Happenings, seed: int) -> None:
+    world = RandomWorld(seed)
+    for what, how in happening:
+        world.do(what, how)
+    world.calm()
+    assert world.world.acts == []
+    assert not any(w.condemned_at for w in world.store.watches("shop", limit=1000))
+
+
+@LAWS
+@given(happenings(*HARM, *HARMLESS), st.integers(0, 999))
+def test_dry_run_never_acts(happening: Happenings, seed: int) -> None:
+    world = RandomWorld(seed, mode="dry_run")
+    for what, how in happening:
+        world.do(what, how)
+    world.calm()
+    assert world.world.acts == []
