@@ -83,8 +83,10 @@ def test_nothing_speaks_against_it() -> None:
         (
             {"candidate": None},
             "no_safe_revision",
-            "no other revision is known to be good; approve one, or name one with "
-            "`watchdog rollback shop --to REVISION`",
+            (
+                "no other revision is known to be good; approve one, or name one with "
+                "`watchdog rollback shop --to REVISION`"
+            ),
         ),
         (
             {"candidate": None, "watch": watch(requested_revision="v9")},

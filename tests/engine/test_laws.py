@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.engine.random_world import HARM, HARMLESS, PEOPLE, TROUBLE, RandomWorld, happenings
+from watchdog.model.rollback import ActResult
+from watchdog.model.watch import WatchState
 
 LAWS = settings(
     deadline=None,
@@ -78,3 +81,25 @@ def test_dry_run_never_acts(happening: Happenings, seed: int) -> None:
         world.do(what, how)
     world.calm()
     assert world.world.acts == []
+
+
+def test_a_deploy_between_the_act_and_its_proof_is_watched(guarded) -> None:
+    """Else what runs would be taken for the remains of a failed rollback, and nobody would watch it."""
+    g = guarded()
+    g.deploy("v2")
+    g.world.crash(g.clock.now())
+    g.world.crash(g.clock.now())
+    act = g.actor.execute
+
+    def and_someone_deploys(*args: Any) -> ActResult:
+        result = act(*args)
+        g.world.deploy("v3")
+        return result
+
+    g.actor.execute = and_someone_deploys
+    g.run(5)
+    new, old = g.store.watches("shop")
+    assert (old.state, new.revision, new.state) == (WatchState.superseded, "v3", WatchState.watching)
+    assert "someone deployed in the middle of the rollback (revision v3 runs)" in old.end_reason
+    (entry,) = g.store.rollbacks("shop", since=old.opened_at)
+    assert entry.result.ok, "what the act answered stays on record"

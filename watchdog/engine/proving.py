@@ -82,13 +82,13 @@ def _abandon(scene: Scene, watch: Watch, plan: Plan, someone: str) -> Watch:
     ended = watch.model_copy(update={"state": WatchState.superseded, "ended_at": scene.now, "end_reason": reason})
     before = scene.parts.store.incident(watch.incident or "")
     entry = scene.parts.store.rollback(plan.id) or ledger_entry(plan, scene.now)
-    result = ActResult(ok=False, reason=reason)
+    result = entry.result or ActResult(ok=False, reason=reason)
     scene.place.woken = True  # the next look takes note of that deploy
     return scene.save(
         ended,
         tell.superseded(ended, scene.now, reason, None),
         incident=tell.incident_of(ended, scene.now, reason, before),
-        rollback=entry.model_copy(update={"finished_at": scene.now, "result": result}),
+        rollback=entry.model_copy(update={"finished_at": entry.finished_at or scene.now, "result": result}),
     )
 
 
@@ -100,6 +100,10 @@ def prove(scene: Scene, watch: Watch) -> Watch:
     if running is None or scene.place.error is not None or running.at <= verification.began_at:
         return _wait_to_see(scene, watch, verification)
     differences = scene.actor.matches(scene.target, plan, running)
+    if differences and not verification.restored:
+        someone = foreign(plan, scene.parts.store.revision(watch.target, watch.revision), running)
+        if someone is not None:
+            return _abandon(scene, watch, plan, someone)
     bookmark = None
     if not differences and not verification.restored:
         verification = verification.model_copy(update={"restored": True})
