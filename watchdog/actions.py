@@ -77,16 +77,14 @@ class Actions:
             tell.note(watch, watch.opened_at, f"{by} asked for a rollback to {to or 'the newest known-good revision'}"),
             *(self._rejected(w, by) for w in ended),
         ]
-        incidents = [self._closed(w) for w in ended if w.incident]
+        opened = tell.incident_of(stored, watch.opened_at, headline, None)
         self._write(
             Step(
                 watches=(stored, *(w.model_copy(update={"version": w.version + 1}) for w in ended)),
                 events=tuple(events),
-                incident=tell.incident_of(stored, watch.opened_at, headline, None),
+                incidents=(opened, *(self._closed(w) for w in ended if w.incident)),
             )
         )
-        for incident in incidents:
-            self._write(Step(incident=incident))
         return stored
 
     def preview(self, target: str, to: str | None, by: str) -> Preview:
@@ -134,7 +132,7 @@ class Actions:
             }
         )
         event = tell.hold_ended(ended, now, "approved", by)
-        self._write(Step(watches=(ended,), revisions=(good,), events=(event,), incident=self._closed(ended)))
+        self._write(Step(watches=(ended,), revisions=(good,), events=(event,), incidents=(self._closed(ended),)))
         return good
 
     def pause(self, target: str, duration: timedelta | None, reason: str, by: str) -> Pause:

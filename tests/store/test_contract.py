@@ -65,7 +65,7 @@ def test_all_of_a_step_is_there_afterwards(store: Store) -> None:
             measurements=(values["Measurement"],),
             events=(values["Event"],),
             evidence=(("w1", values["EvidenceItem"]),),
-            incident=values["Incident"],
+            incidents=(values["Incident"],),
             rollback=values["Rollback"],
             notices=(notice(),),
             pause=values["Pause"],
@@ -198,8 +198,8 @@ def test_broken_text_of_a_program_does_not_stop_a_step(store: Store) -> None:
 
 def test_incidents_are_newest_first_and_replaced_by_id(store: Store) -> None:
     for n in range(4):
-        store.save(Step(incident=incident(f"i{n}", n, target=f"t{n % 2}")))
-    store.save(Step(incident=incident("i0", 0, target="t0", state=WatchState.recovered, closed_at=at(60))))
+        store.save(Step(incidents=(incident(f"i{n}", n, target=f"t{n % 2}"),)))
+    store.save(Step(incidents=(incident("i0", 0, target="t0", state=WatchState.recovered, closed_at=at(60)),)))
     assert [i.id for i in store.incidents()] == ["i3", "i2", "i1", "i0"]
     assert [i.id for i in store.incidents(limit=1)] == ["i3"]
     assert [(i.id, i.state) for i in store.incidents("t0")] == [
@@ -246,7 +246,7 @@ def test_prune_drops_the_details_of_old_watches_that_made_no_incident(store: Sto
 
     store.save(Step(watches=(ended("old", 1, at(10)), ended("new", 1, at(100)), watch("open", opened_at=at(-999)))))
     store.save(Step(watches=(ended("told", 1, at(10), incident="i1"), ended("named", 1, at(10)))))
-    store.save(Step(incident=incident("i2", watch="named"), revisions=(revision(seconds=-999),)))
+    store.save(Step(incidents=(incident("i2", watch="named"),), revisions=(revision(seconds=-999),)))
     kept = ("new", "open", "told", "named")
     for watch_id in ("old", *kept):
         store.save(details(watch_id))

@@ -68,7 +68,9 @@ steps = st.builds(
         max_size=3,
     ).map(tuple),
     evidence=st.lists(st.builds(lambda n: (f"w{n}", logs(f"log {n}")), few), max_size=2).map(tuple),
-    incident=maybe() | st.builds(lambda n, s, w: incident(f"i{n}", s, watch=f"w{w}"), few, moments, few),
+    incidents=st.lists(
+        st.builds(lambda n, s, w: incident(f"i{n}", s, watch=f"w{w}"), few, moments, few), max_size=2
+    ).map(tuple),
     rollback=maybe() | st.builds(lambda n, s, t: rollback(f"p{n}", s, target=t), few, moments, targets),
     notices=st.lists(notices, max_size=2).map(tuple),
     pause=maybe() | st.builds(pause, targets),

@@ -48,10 +48,10 @@ def filled():
                 ),
             ),
             evidence=(("w-1", EvidenceItem(kind="logs", name="api", text="boom")),),
-            incident=Incident(
+            incidents=(Incident(
                 id="inc-1", watch="w-1", target="shop", environment="production", revision="r8", opened_at=NOW,
                 state=WatchState.held, headline="shop r8 is held",
-            ),
+            ),),
         )
     )  # fmt: skip
     return store

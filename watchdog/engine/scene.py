@@ -146,7 +146,7 @@ class Scene:
             measurements=tuple(measurements),
             events=events,
             evidence=tuple((watch.id, item) for item in evidence),
-            incident=incident,
+            incidents=() if incident is None else (incident,),
             rollback=rollback,
             notices=tuple(n for e in events for n in self.parts.notices(e)),
         )

@@ -29,7 +29,7 @@ class Step(Value):
     events: tuple[Event, ...] = ()
     evidence: tuple[tuple[str, EvidenceItem], ...] = ()
     """(watch id, item)"""
-    incident: Incident | None = None
+    incidents: tuple[Incident, ...] = ()
     rollback: Rollback | None = None
     notices: tuple[Notice, ...] = ()
     pause: Pause | None = None

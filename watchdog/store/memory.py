@@ -69,8 +69,7 @@ class MemoryStore:
             self._notices.setdefault(notice.id, notice)
         if step.bookmark is not None:
             self._bookmarks[step.bookmark.target] = step.bookmark
-        if step.incident is not None:
-            self._incidents[step.incident.id] = step.incident
+        self._incidents |= {incident.id: incident for incident in step.incidents}
         if step.rollback is not None:
             self._rollbacks[step.rollback.id] = step.rollback
         if step.resume is not None:

@@ -76,7 +76,7 @@ def _write_keyed(connection: Connection, insert: Upsert, step: Step) -> None:
     ]
     if (mark := step.bookmark) is not None:
         rows.append((tables.bookmarks, {"target": mark.target, "body": encode(mark)}))
-    if (i := step.incident) is not None:
+    for i in step.incidents:
         key = {"id": i.id, "watch": i.watch, "target": i.target, "opened_at": micros(i.opened_at)}
         rows.append((tables.incidents, {**key, "body": encode(i)}))
     if (r := step.rollback) is not None:
