@@ -6,15 +6,32 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def demo(*arguments: str, tmp: Path) -> subprocess.Popen[str]:
+@contextmanager
+def demo(*arguments: str, tmp: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A demo whose files go to `tmp`. That folder's name in their environment also tells its processes."""
     argv = [sys.executable, "-m", "watchdog.demo", *arguments]
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp.parent), "TMPDIR": str(tmp)}
-    return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    own = {"PATH": os.environ["PATH"], "HOME": str(tmp.parent), **(env or {}), "TMPDIR": str(tmp)}
+    with subprocess.Popen(argv, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_words(process: subprocess.Popen[str], words: str) -> None:
+    """Read what it says until these words come. Fails with all that was said when they don't."""
+    said: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        said.append(line)
+        if words in line:
+            return
+    raise AssertionError(f"it never said {words!r}, but:\n{''.join(said)}")
 
 
 def processes_of(tmp: Path) -> list[str]:

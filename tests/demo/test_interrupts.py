@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.performing import demo, processes_of, wait_until
+from tests.demo.performing import demo, processes_of, wait_for_words, wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,15 +25,10 @@ pytestmark = [
     ],
 )
 def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals, moment: str, code: int):
-    process = demo("--fault", "crash", tmp=tmp_path)
-    assert process.stdout is not None
-    try:
-        assert any(moment in line for line in process.stdout), f"it never said {moment!r}"
+    with demo("--fault", "crash", tmp=tmp_path) as process:
+        wait_for_words(process, moment)
         process.send_signal(number)
         out, _ = process.communicate(timeout=30)
-    finally:
-        process.kill()
-        process.wait(5)
     assert process.returncode == code, out
     assert "everything was taken away" in out
     assert list(tmp_path.iterdir()) == []
@@ -41,13 +36,7 @@ def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals, moment:
 
 
 def test_killed_outright_its_processes_end_by_themselves(tmp_path: Path):
-    process = demo("--fault", "none", tmp=tmp_path)
-    assert process.stdout is not None
-    try:
-        assert any("is known good" in line for line in process.stdout)
+    with demo("--fault", "none", tmp=tmp_path) as process:
+        wait_for_words(process, "is known good")
         assert len(processes_of(tmp_path)) >= 3, "the demo, its host and its service"
-    finally:
-        process.kill()
-        process.wait(5)
-        process.stdout.close()
     wait_until(lambda: processes_of(tmp_path) == [], "the host and the service to end")

@@ -32,11 +32,8 @@ def told_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Faul
     """What a demo told, by its fault. Two of them are performed at a time."""
 
     def perform(fault: Fault, tmp: Path) -> Told:
-        process = demo("--fault", fault.value, "--json", tmp=tmp)
-        try:
+        with demo("--fault", fault.value, "--json", tmp=tmp) as process:
             out, _ = process.communicate(timeout=100)
-        finally:
-            process.kill()
         told: Told = json.loads(out)
         return {**told, "returned": process.returncode, "left": list(tmp.iterdir())}
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.real.docker_engine import DockerEngine, wait_until
+from tests.demo.performing import demo, wait_for_words
+from tests.real.docker_engine import DockerEngine
 from tests.real.python_image import python_image
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -25,7 +24,7 @@ def image(docker_engine: DockerEngine) -> str:
 @pytest.fixture
 def surroundings(docker_engine: DockerEngine, image: str, tmp_path: Path) -> Iterator[Mapping[str, str]]:
     """The environment of a demo; afterwards nothing of it may be left."""
-    yield {**docker_engine.environment, "DEMO_IMAGE": image, "TMPDIR": str(tmp_path)}
+    yield {**docker_engine.environment, "DEMO_IMAGE": image}
     assert list(tmp_path.iterdir()) == []
     assert leftovers(docker_engine) == []
 
@@ -38,15 +37,10 @@ def leftovers(engine: DockerEngine) -> list[str]:
     return [name for name in (*containers, *networks) if "shop-demo-" in name] + kept
 
 
-def demo(*arguments: str, env: Mapping[str, str]) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-m", "watchdog.demo", "--platform", "compose", *arguments]
-    return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
 @pytest.mark.parametrize("fault", ["errors", "crash"])
-def test_a_fault_is_rolled_back(surroundings: Mapping[str, str], fault: str):
-    process = demo("--fault", fault, "--json", env=surroundings)
-    out, _ = process.communicate(timeout=90)
+def test_a_fault_is_rolled_back(tmp_path: Path, surroundings: Mapping[str, str], fault: str):
+    with demo("--platform", "compose", "--fault", fault, "--json", tmp=tmp_path, env=surroundings) as process:
+        out, _ = process.communicate(timeout=90)
     told = json.loads(out)
     assert (process.returncode, told["ok"]) == (0, True), told["reason"]
     assert told["incident"]["incident"]["state"] == "recovered"
@@ -54,20 +48,18 @@ def test_a_fault_is_rolled_back(surroundings: Mapping[str, str], fault: str):
     assert told["incident"]["evidence"]
 
 
-def test_ctrl_c_takes_every_container_away(docker_engine: DockerEngine, surroundings: Mapping[str, str]):
-    process = demo("--fault", "errors", env=surroundings)
-    try:
-        wait_until(lambda: leftovers(docker_engine), "the demo's container")
+@pytest.mark.parametrize("moment", ["starting v1", "deploying v2", "rolling back"])
+def test_ctrl_c_takes_every_container_away(tmp_path: Path, surroundings: Mapping[str, str], moment: str):
+    with demo("--platform", "compose", "--fault", "crash", tmp=tmp_path, env=surroundings) as process:
+        wait_for_words(process, moment)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.wait(5)
-    assert process.returncode == 130
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, out
 
 
 def test_no_engine(tmp_path: Path, surroundings: Mapping[str, str]):
-    process = demo("--json", env={**surroundings, "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"})
-    out, _ = process.communicate(timeout=60)
+    nobody = {**surroundings, "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
+    with demo("--platform", "compose", "--json", tmp=tmp_path, env=nobody) as process:
+        out, _ = process.communicate(timeout=60)
     assert process.returncode == 3
     assert "needs a Docker engine" in json.loads(out)["reason"]

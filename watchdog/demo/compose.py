@@ -126,7 +126,8 @@ class ComposeStage:
 
     def _deployed(self, version: str, fault: Fault, cancel: threading.Event) -> None:
         self._up = True
-        done = self._compose("up", "-d", version=version, fault=fault, within=UP_WITHIN, cancel=cancel)
+        # Not cancelled: what a killed `up` had asked of the engine would still come, after everything was taken away.
+        done = self._compose("up", "-d", version=version, fault=fault, within=UP_WITHIN)
         if cancel.is_set():
             raise Stopped
         if not done.ok:

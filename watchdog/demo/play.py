@@ -36,7 +36,7 @@ from watchdog.web.lookup import explanation_of
 
 LOOK = 0.25
 """Seconds between two pictures."""
-KNOWN_WITHIN = 15.0
+KNOWN_WITHIN = 30.0
 ENDS_WITHIN = 50.0
 """Seconds from the deploy to the end of its watch."""
 LOG_SHOWN = 3000
@@ -193,14 +193,14 @@ class Play:
         )
 
     def _close(self) -> None:
-        """Users first, then the service, then the engine: what it still waits for answers at once, or is gone."""
-        with contextlib.ExitStack() as last:  # each of them, also when one before it fails
+        """Users first, then the engine, then the service: a rollback under way must not bring back what is gone."""
+        with contextlib.ExitStack() as last:  # in reverse order; each of them, also when one before it fails
+            if self._stage is not None:
+                last.callback(self._stage.close)
             if self._daemon is not None:
                 last.callback(self._daemon.close)
             elif self._app is not None:
                 last.callback(self._app.close)
-            if self._stage is not None:
-                last.callback(self._stage.close)
             if self._traffic is not None:
                 last.callback(self._traffic.close)
 
