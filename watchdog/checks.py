@@ -1,8 +1,8 @@
-"""`watchdog check`: reach every platform, source, probe and receiver that the config names, and say what is missing."""
+"""`watchdog check`: reach every platform, source and probe that the config names, and say what is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from watchdog.app import App
@@ -14,7 +14,7 @@ from watchdog.model.target import Target
 from watchdog.template import render_all
 
 NOTE = "note: "
-"""How a gauge's check marks a line that is good to know, but not wrong."""
+"""How a platform's or gauge's check marks a line that is good to know, but not wrong."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,22 @@ class Finding:
 
 def findings(app: App) -> Iterator[Finding]:
     """One finding after the other, as they are made. The config itself was read already: it is valid."""
-    yield Finding(f"config {app.settings.path}", notes=(f"{len(app.targets)} targets",))
-    yield Finding("state", notes=(f"{len(app.store.open_watches())} open watches",))
+    yield Finding(f"config {app.settings.path}", notes=(f"targets: {len(app.targets)}",))
+    yield Finding("state", notes=(f"open watches: {len(app.store.open_watches())}",))
     for target in app.targets:
         yield from _target(app, target)
 
 
 def _target(app: App, target: Target) -> Iterator[Finding]:
     platform = app.platforms[target.spec.kind]
-    missing = tuple(platform.check(target))
+    missing, notes = _sorted(platform.check(target))
     snapshot = None
     if not missing:
         try:
             snapshot = platform.snapshot(target, app.clock.now())
         except (Unavailable, Refused) as error:
             missing = (str(error),)
-    yield Finding(f"{target.name}: {target.spec.kind}", missing, _known_good(app, target))
+    yield Finding(f"{target.name}: {target.spec.kind}", missing, (*notes, *_known_good(app, target)))
     for rule in target.rules:
         yield _rule(app, target, rule, snapshot)
 
@@ -72,9 +72,10 @@ def _rule(app: App, target: Target, rule: Rule, snapshot: Snapshot | None) -> Fi
         return Finding(
             what, (f"the config has no source for {asked.kind} rules: add sources: {{{asked.kind}: {{url: …}}}}",)
         )
-    lines = gauge.check(asked)
-    return Finding(
-        what,
-        missing=tuple(line for line in lines if not line.startswith(NOTE)),
-        notes=tuple(line.removeprefix(NOTE) for line in lines if line.startswith(NOTE)),
-    )
+    return Finding(what, *_sorted(gauge.check(asked)))
+
+
+def _sorted(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is missing, and what is good to know."""
+    missing = tuple(line for line in lines if not line.startswith(NOTE))
+    return missing, tuple(line.removeprefix(NOTE) for line in lines if line.startswith(NOTE))

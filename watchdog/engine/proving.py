@@ -157,7 +157,8 @@ def _end(
     """Recovered, or failed: then what runs is taken note of, so that the remains do not look like a deploy."""
     state = WatchState.recovered if kind is EventKind.recovered else WatchState.failed
     running = scene.place.snapshot
-    if state is WatchState.failed and bookmark is None and running is not None and running.fingerprint:
+    restored = watch.verification is not None and watch.verification.restored
+    if state is WatchState.failed and not restored and running is not None and running.fingerprint:
         bookmark = _bookmark(scene, watch.revision, running)
     watch = watch.model_copy(update={"state": state, "ended_at": scene.now, "end_reason": reason})
     before = scene.parts.store.incident(watch.incident or "")

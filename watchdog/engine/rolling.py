@@ -23,8 +23,6 @@ STARTING = timedelta(seconds=15)
 """How long a rollback waits for an `up` that still has containers to start: never beside a running upgrade."""
 PREPARING = timedelta(minutes=5)
 """How long the platform may be away before a condemned deploy is given to people."""
-EVIDENCE_EACH = 64 * 1024
-EVIDENCE_ALL = 1024 * 1024
 
 
 def prepare(scene: Scene, watch: Watch) -> Watch:
@@ -65,7 +63,7 @@ def work_out(scene: Scene, watch: Watch) -> Prepared:
         except Refused as error:
             cannot = str(error)
     try:
-        evidence = bounded(platform.evidence(target, running), per_item=EVIDENCE_EACH, total=EVIDENCE_ALL)
+        evidence = bounded(platform.evidence(target, running))
     except (Unavailable, Refused) as error:
         evidence = (EvidenceItem(kind="note", name="evidence", text=f"could not be saved: {error}"),)
     return Prepared(running=running, candidate=candidate, draft=draft, cannot=cannot, evidence=evidence)

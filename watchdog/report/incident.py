@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from watchdog.model.base import format_duration
 from watchdog.model.incident import Event, EventKind, Incident, Pause
-from watchdog.model.rollback import ActResult, Draft, Objection, Plan
+from watchdog.model.rollback import ActResult, Draft, Objection, Objections, Plan
 from watchdog.model.rule import Rule
 from watchdog.model.watch import Watch
 
@@ -41,6 +41,8 @@ def note(watch: Watch, now: datetime, message: str) -> Event:
 def deploy_seen(watch: Watch, now: datetime, summary: str) -> Event:
     """A new revision arrived."""
     after = f" after {watch.previous}" if watch.previous else ""
+    if watch.previous == watch.revision:
+        after = " once more"
     what = f": {summary}" if summary else ""
     return event(
         EventKind.deploy_seen,
@@ -198,9 +200,12 @@ def blocked(watch: Watch, now: datetime, objections: Sequence[Objection]) -> Eve
 
 def held(watch: Watch, now: datetime, reason: str, expires_at: datetime) -> Event:
     """A person decides."""
+    back = f"watchdog rollback {watch.target}"
+    if watch.objection is not None and watch.objection.name is Objections.no_safe_revision:
+        back += " --to REVISION"
     message = (
         f"{watch.target} {watch.revision} is held for a person: {reason}. "
-        f"Approve it with `watchdog approve {watch.target}`, or roll back with `watchdog rollback {watch.target}`"
+        f"Approve it with `watchdog approve {watch.target}`, or roll back with `{back}`"
     )
     rules = list(watch.decision.rules) if watch.decision else []
     return event(EventKind.held, watch, now, message, reason=reason, rules=rules, expires_at=expires_at.isoformat())
