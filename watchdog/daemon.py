@@ -9,10 +9,11 @@ import logging
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 
-from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -24,6 +25,8 @@ from watchdog.web.server import Server
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 0.5
+LOOK_SECONDS = 0.25
+"""How often the main thread looks whether it is to stop."""
 MAX_TURNS_AT_ONCE = 8
 DEAD_AFTER_SECONDS = 15.0
 """Without a turn for this long, /healthz says so, and whoever supervises may restart the daemon."""
@@ -34,14 +37,15 @@ class Daemon:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._stop = threading.Event()
+        self._stopping = False
+        self._stopped_by = ""
         self._again = threading.Event()
         self._turned_at = time.monotonic()
         self._trouble: str | None = None
         self._fatal: StoreDamaged | None = None
-        receivers = len(app.outbox.names)
+        self._threads = {"default": _Threads(2), "outbox": _Threads(max(1, len(app.outbox.names)))}
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(2), "outbox": ThreadPoolExecutor(max(1, receivers))},
+            executors=self._threads,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
@@ -55,8 +59,11 @@ class Daemon:
             signal.signal(number, self._signalled)
         self.start()
         try:
-            while not self._stop.wait(3600):
-                pass
+            # No Event.wait: a signal that the system gives to another thread does not wake it, and one that comes in
+            # the middle of it would hang in Event.set.
+            while not self._stopping:
+                time.sleep(LOOK_SECONDS)
+            log.info("%s: stopping", self._stopped_by or "asked to")
         finally:
             self.close()
         if self._fatal is not None:
@@ -79,12 +86,15 @@ class Daemon:
         log.info("guarding %d targets as %s", len(app.targets), app.owner)
 
     def stop(self) -> None:
-        """Ask `run` to end."""
-        self._stop.set()
+        """Ask `run` to end. Any thread and any signal may call this."""
+        self._stopping = True
 
     def close(self) -> None:
         """End everything that `start` began, in order: no new turns, then what is under way, then the state."""
-        self._scheduler.shutdown(wait=True)
+        # The scheduler must not wait itself: it would hold the lock that a turn under way needs to hurry the next one.
+        self._scheduler.shutdown(wait=False)
+        for threads in self._threads.values():
+            threads.join()
         for platform in self._app.platforms.values():
             platform.stop()
         if self._server is not None:
@@ -108,7 +118,12 @@ class Daemon:
         """Whether the state can be used and every platform answers."""
         if self._trouble is not None:
             return False, self._trouble
-        blind = self._app.engine.troubles()
+        engine = self._app.engine
+        names = [t.name for t in self._app.targets]
+        unseen = [n for n in names if not engine.looked(n) and (engine.last_tick is None or engine.owns(n))]
+        if unseen:
+            return False, f"not looked at yet: {', '.join(unseen)}"
+        blind = engine.troubles()
         if blind:
             return False, "; ".join(f"{name}: {why}" for name, why in sorted(blind.items()))
         return True, f"{len(self._app.targets)} targets"
@@ -152,7 +167,7 @@ class Daemon:
             return False
         except StoreDamaged as error:
             self._fatal = error
-            self._stop.set()
+            self.stop()
             return False
         if self._trouble is not None:
             log.warning("the state can be used again")
@@ -198,13 +213,25 @@ class Daemon:
             return
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        log.info("%s: stopping", signal.Signals(number).name)
-        self._stop.set()
+        self._stopped_by = signal.Signals(number).name
+        self.stop()
 
     def _unexpected_in_web(self, error: BaseException) -> None:
         self._app.metrics.unexpected_error("web")
         if self._app.sentry is not None:
             self._app.sentry.capture(error)
+
+
+class _Threads(BasePoolExecutor):  # type: ignore[misc]  # APScheduler has no types
+    """APScheduler's calls, in threads that can be waited for without it."""
+
+    def __init__(self, count: int) -> None:
+        self._own = ThreadPoolExecutor(count, thread_name_prefix="watchdog-turn")
+        super().__init__(self._own)
+
+    def join(self) -> None:
+        """Wait for what is under way: each call has its own time limit."""
+        self._own.shutdown(wait=True)
 
 
 def _now() -> datetime:
