@@ -142,11 +142,13 @@ class FakeActor:
         return Draft(changes=("api",), expected={"api": to.images["api"]}, commands=(("restore", to.id),))
 
     def execute(self, target: Target, plan: Plan, to: Revision) -> ActResult:
-        """Bring the revision back, or fail as told."""
+        """Bring the revision back unless it is back already, or fail as told."""
         world = self.worlds[target.name]
         if world.act_fails:
             return ActResult(ok=False, reason=world.act_fails)
         name = str(to.recorded.get("name", to.id))
+        if (world.running, world.phase) == (name, Phase.complete):
+            return ActResult(ok=True, reason=f"{name} runs already; nothing was done")
         world.acts.append(name)
         world.deploy(name)
         return ActResult(ok=True, reason=f"{name} runs", took=timedelta(seconds=1))
