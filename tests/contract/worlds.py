@@ -61,7 +61,8 @@ def _target(folder: Path) -> Target:
             "name": "shop",
             "spec": {
                 "kind": "command", "status": argv("status"), "history": argv("history"),
-                "rollback": argv("rollback", "{{ revision }}"), "logs": argv("logs"), "poll": timedelta(milliseconds=50),
+                "rollback": argv("rollback", "{{ revision }}"), "logs": argv("logs"),
+                "poll": timedelta(milliseconds=50),
             },
             "rollback": {"timeout": timedelta(seconds=20)},
         }
