@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.jobstores.base import JobLookupError
@@ -19,8 +20,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from watchdog.app import App
 from watchdog.errors import StoreDamaged, StoreUnavailable
-from watchdog.web.app import create_app
-from watchdog.web.server import Server
+
+if TYPE_CHECKING:
+    from watchdog.web.server import Server
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +134,9 @@ class Daemon:
         http, app = self._app.settings.http, self._app
         if http is None:
             return
+        from watchdog.web.app import create_app  # noqa: PLC0415 -- 9 MB that a daemon without HTTP does without
+        from watchdog.web.server import Server  # noqa: PLC0415
+
         web = create_app(
             store=app.store,
             targets=app.targets,

@@ -323,6 +323,9 @@ def test_a_rule_in_dry_run_is_told_once_and_decides_nothing(guarded):
     assert g.kinds() == ["deploy.seen", "rule.tripped", "watch.passed"]
 
 
+GOOD = {"first_known_good": "running"}
+
+
 class TestFirstSight:
     def test_what_still_starts_is_not_called_good_before_it_is_ready(self):
         g = Guarded(target())
@@ -353,3 +356,13 @@ def test_an_error_nobody_foresaw_is_reported_once_a_minute_and_stops_nobody_else
         g.engine.tick(g.clock.advance(1))
     assert 1 <= len(g.errors) <= 2
     assert g.engine.last_tick == g.clock.now()
+
+
+def test_a_proof_shorter_than_the_interval_is_measured_often_enough():
+    g = Guarded(target(watch={"bake_time": "2m", "interval": "30s"}, rollback={"verify_for": "3s", **GOOD}))
+    g.run(3)
+    g.deploy("v2")
+    g.world.crash(g.clock.now())
+    g.world.crash(g.clock.now())
+    took = g.until(lambda: g.watch.state is WatchState.recovered)
+    assert took <= 8

@@ -260,9 +260,11 @@ class TestDamage:
             opened.revision("shop", "r1")
         assert "s3cr3t" not in str(caught.value)
         assert caught.value.__cause__ is None
-        for ask in (opened.open_watches, opened.watches, lambda: opened.watch("w1")):
+        another = open_store(url(path))  # the one that wrote the watch need not read it again to know it is open
+        for ask in (another.open_watches, another.watches, lambda: opened.watch("w1")):
             with pytest.raises(StoreDamaged, match="a stored Watch does not read"):
                 ask()
+        another.close()
 
     def test_an_empty_file_is_a_fresh_state(self, path: Path) -> None:
         path.touch()

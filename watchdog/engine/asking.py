@@ -6,7 +6,7 @@ Pure: the engine does the asking.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchdog.model.base import format_duration
 from watchdog.model.deploy import Phase, Snapshot
@@ -14,6 +14,9 @@ from watchdog.model.measurement import Observation, Sample
 from watchdog.model.rule import PLATFORM_KINDS, CrashesMeasure, Measure, ReleaseMeasure, Rule
 from watchdog.model.target import ComposeSpec, Target
 from watchdog.model.watch import Progress, Watch, WatchState
+
+PROVING = timedelta(seconds=0.5)
+"""The shortest time between two measurements of a rule in verification."""
 
 
 def context(target: Target, revision: str, snapshot: Snapshot | None) -> dict[str, str]:
@@ -42,8 +45,14 @@ def asks_platform(rule: Rule) -> bool:
 
 
 def due(rule: Rule, target: Target, watch: Watch, progress: Progress, now: datetime) -> bool:
-    """Whether this rule is to be measured now. In verification there is no initial delay."""
+    """Whether this rule is to be measured now.
+
+    In verification there is no initial delay, and each rule is asked several times within `verify_for`, however seldom
+    the watch asks it.
+    """
     interval = rule.interval or target.watch.interval
+    if watch.state is WatchState.verifying:
+        interval = min(interval, max(target.rollback.verify_for / 3, PROVING))
     if progress.last_at is not None and progress.last_at <= now:
         return now - progress.last_at >= interval
     if watch.state is WatchState.verifying or asks_platform(rule):

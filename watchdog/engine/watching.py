@@ -21,7 +21,7 @@ from watchdog.model.base import format_duration
 from watchdog.model.incident import Event
 from watchdog.model.measurement import Measurement, Observation, Verdict
 from watchdog.model.rule import Action, Mode, Rule
-from watchdog.model.watch import Decision, DecisionKind, Progress, Watch, WatchState
+from watchdog.model.watch import UNMEASURED, Decision, DecisionKind, Progress, Watch, WatchState
 from watchdog.report import incident as tell
 from watchdog.template import render_all
 
@@ -61,7 +61,7 @@ def measure(scene: Scene, watch: Watch, rules: Sequence[Rule], so_far: Mapping[s
     progress = dict(so_far)
     measurements = []
     for rule in rules:
-        state = progress.get(rule.name, Progress())
+        state = progress.get(rule.name, UNMEASURED)
         answer = _ask(scene, watch, rule, state, phase)
         if answer is None:
             continue
@@ -163,7 +163,7 @@ def _account_for_blindness(scene: Scene, before: Watch, watch: Watch) -> tuple[W
     enforced = [r for r in scene.target.rules if r.mode is Mode.enforce]
 
     def failing(progress: Mapping[str, Progress]) -> list[Rule]:
-        return [r for r in enforced if progress.get(r.name, Progress()).last is Verdict.error]
+        return [r for r in enforced if progress.get(r.name, UNMEASURED).last is Verdict.error]
 
     now_failing, were_failing = failing(watch.progress), failing(before.progress)
     if were_failing:
@@ -172,7 +172,7 @@ def _account_for_blindness(scene: Scene, before: Watch, watch: Watch) -> tuple[W
     events = [
         tell.blind(watch, scene.now, rule)
         for rule in scene.target.rules
-        if watch.progress.get(rule.name, Progress()).blind and not before.progress.get(rule.name, Progress()).blind
+        if watch.progress.get(rule.name, UNMEASURED).blind and not before.progress.get(rule.name, UNMEASURED).blind
     ]
     if were_failing and not now_failing:
         reason = f"{', '.join(r.name for r in were_failing)} could not be measured"

@@ -13,7 +13,7 @@ from watchdog.model.base import format_duration
 from watchdog.model.measurement import Verdict
 from watchdog.model.rule import Action, Mode, Rule
 from watchdog.model.target import WatchPolicy
-from watchdog.model.watch import Decision, DecisionKind, Progress, Watch, WatchState
+from watchdog.model.watch import UNMEASURED, Decision, DecisionKind, Progress, Watch, WatchState
 
 
 def deadline(watch: Watch, policy: WatchPolicy) -> datetime | None:
@@ -68,12 +68,12 @@ def _at_the_end(watch: Watch, rules: Sequence[Rule], policy: WatchPolicy, now: d
 
 def newly_tripped(before: Mapping[str, Progress], after: Mapping[str, Progress]) -> tuple[str, ...]:
     """The rules that tripped between the two, whatever their action and mode, in the order of `after`."""
-    return tuple(name for name, now in after.items() if now.tripped and not before.get(name, Progress()).tripped)
+    return tuple(name for name, now in after.items() if now.tripped and not before.get(name, UNMEASURED).tripped)
 
 
 def _tripped(progress: Mapping[str, Progress], rules: Sequence[Rule]) -> Decision | None:
     kinds = ((Action.rollback, DecisionKind.rollback), (Action.hold, DecisionKind.hold))
-    tripped = [r for r in rules if r.mode is Mode.enforce and progress.get(r.name, Progress()).tripped]
+    tripped = [r for r in rules if r.mode is Mode.enforce and progress.get(r.name, UNMEASURED).tripped]
     for action, kind in kinds:
         found = [rule.name for rule in tripped if rule.action is action]
         if found:
@@ -84,11 +84,11 @@ def _tripped(progress: Mapping[str, Progress], rules: Sequence[Rule]) -> Decisio
 
 def _doubt(progress: Mapping[str, Progress], rules: Sequence[Rule]) -> tuple[str, tuple[str, ...]]:
     """Why the watch can't pass yet, in words, and the rules meant; empty when it can."""
-    running = tuple(rule.name for rule in rules if _run_is_open(rule, progress.get(rule.name, Progress())))
+    running = tuple(rule.name for rule in rules if _run_is_open(rule, progress.get(rule.name, UNMEASURED)))
     if running:
         which = "; ".join(f"{name} ({progress[name].last_reason})" for name in running)
         return f"a run of failures is still open: {which}", running
-    seen = [progress.get(rule.name, Progress()).last for rule in rules]
+    seen = [progress.get(rule.name, UNMEASURED).last for rule in rules]
     if rules and all(last is None or last is Verdict.error for last in seen):
         return f"none of the {len(rules)} rules could be judged", tuple(rule.name for rule in rules)
     return "", ()
@@ -104,6 +104,6 @@ def _why_passed(watch: Watch, rules: Sequence[Rule], policy: WatchPolicy) -> str
     over = f"{format_duration(policy.bake_time)} of bake time over"
     if watch.blind:
         over += f", longer by {format_duration(watch.blind)} of blindness"
-    silent = [r.name for r in rules if watch.progress.get(r.name, Progress()).last is not Verdict.passed]
+    silent = [r.name for r in rules if watch.progress.get(r.name, UNMEASURED).last is not Verdict.passed]
     healthy = f"no rule tripped, {len(rules) - len(silent)} of {len(rules)} pass" if rules else "no rules"
     return f"{over}; {healthy}" + (f"; not passing at the end: {', '.join(silent)}" if silent else "")

@@ -16,7 +16,7 @@ from watchdog.model.measurement import Verdict
 from watchdog.model.rollback import Verification
 from watchdog.model.rule import Rule
 from watchdog.model.target import RollbackPolicy
-from watchdog.model.watch import Progress
+from watchdog.model.watch import UNMEASURED, Progress
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def verify(
     lacks is data (inconclusive, no errors) and probes exist and passed for `verify_for`: recovered, saying so, since
     no traffic is no harm. Anything else is failed, as not proven.
     """
-    checks = [_check(rule, progress.get(rule.name, Progress()), verification.began_at) for rule in rules]
+    checks = [_check(rule, progress.get(rule.name, UNMEASURED), verification.began_at) for rule in rules]
     wrong = [*differences, *(check.line for check in checks if check.verdict is Verdict.failed)]
     lacking = [check for check in checks if check.verdict not in (Verdict.passed, Verdict.failed)]
     silent = bool(lacking) and all(check.verdict is Verdict.inconclusive for check in lacking)

@@ -83,6 +83,10 @@ class Progress(Value):
     """`consecutive_errors` was reached, and people were told."""
 
 
+UNMEASURED = Progress()
+"""Where every rule begins. One value for all: a turn asks for it often."""
+
+
 class Watch(Value):
     """One watch."""
 

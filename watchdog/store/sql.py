@@ -57,6 +57,8 @@ class SqlStore:
         relied_on = step.rollback is not None or any(watch.plan is not None for watch in step.watches)
         with self._transaction("storing a step", DURABLE if relied_on else WRITE) as connection:
             writes.write_step(connection, self._insert, step)
+        with self._parsing:  # it is known what was just written: no need to read it again
+            self._parsed |= {watch.id: (watch.version, watch) for watch in step.watches if watch.state.open}
 
     def watch(self, watch_id: str) -> Watch | None:
         """The watch of that id."""

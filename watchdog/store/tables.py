@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, true
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
 
 SCHEMA_VERSION = 1
 
@@ -65,15 +65,9 @@ watches = Table(
     Column("version", Integer, nullable=False),
     _text("body"),
 )
-# Holds all that the question asked every second needs, and only the open watches.
-Index(
-    "watchdog_watches_open",
-    watches.c.opened_at,
-    watches.c.id,
-    watches.c.version,
-    sqlite_where=watches.c.is_open == true(),
-    postgresql_where=watches.c.is_open == true(),
-)
+# Holds all that the question asked every second needs, the open watches side by side. A partial index would be smaller,
+# and would load the other database's dialect into every process (2 MB).
+Index("watchdog_watches_open", watches.c.is_open, watches.c.opened_at, watches.c.id, watches.c.version)
 Index("watchdog_watches_newest", watches.c.opened_at, watches.c.id)
 Index("watchdog_watches_of_target", watches.c.target, watches.c.opened_at, watches.c.id)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Column, Connection, Delete, Executable, Table, delete, exists, or_, select, true, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from watchdog.model.watch import Watch
 from watchdog.store import tables
@@ -23,7 +22,13 @@ BATCH = 2_000
 
 def upsert_of(dialect: str) -> Upsert:
     """The INSERT of the dialect that an engine speaks."""
-    return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 -- 2 MB that SQLite does without
+
+        return postgresql.insert
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
+    return sqlite.insert
 
 
 def took_effect(connection: Connection, statement: Executable) -> bool:
