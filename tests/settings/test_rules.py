@@ -300,7 +300,7 @@ def test_a_rule_that_is_left_out_needs_no_variables(tmp_path: Path) -> None:
     file = tmp_path / "pack.yaml"
     file.write_text(
         "rules:\n"
-        "  - {name: up, trigger: health, summary: it is up, prometheus: 'up{job=\"{{ job }}\"}', fail_when: value < 1}\n"
+        "  - {name: up, trigger: health, summary: up, prometheus: 'up{job=\"{{ job }}\"}', fail_when: value < 1}\n"
         "  - {name: ends, trigger: crash, summary: it ends, crashes: exits}\n"
     )
     read = read_rule_file(file, unwanted=["up"])
