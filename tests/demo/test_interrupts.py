@@ -20,8 +20,8 @@ pytestmark = [
     ("number", "moment", "code"),
     [
         (signal.SIGINT, "starting v1", 130),
-        (signal.SIGTERM, "watching it", 143),
-        (signal.SIGINT, "rolling back", 130),
+        (signal.SIGTERM, "arrived after v1", 143),
+        (signal.SIGINT, "rolling shop back", 130),
     ],
 )
 def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals, moment: str, code: int):

@@ -48,7 +48,7 @@ def test_a_fault_is_rolled_back(tmp_path: Path, surroundings: Mapping[str, str],
     assert told["incident"]["evidence"]
 
 
-@pytest.mark.parametrize("moment", ["starting v1", "deploying v2", "rolling back"])
+@pytest.mark.parametrize("moment", ["starting v1", "deploying v2", "rolling shop"])
 def test_ctrl_c_takes_every_container_away(tmp_path: Path, surroundings: Mapping[str, str], moment: str):
     with demo("--platform", "compose", "--fault", "crash", tmp=tmp_path, env=surroundings) as process:
         wait_for_words(process, moment)
