@@ -55,16 +55,18 @@ $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 
+# The locks are complete, so nothing is resolved here: an old pip would take `coverage[toml]` for another package than
+# the `coverage` that is pinned, and ask for the newest.
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check
 
 # The development environment holds all that the runtime one does.
 $(RUNTIME): requirements/runtime.txt requirements/build.txt pyproject.toml | $(VENV)/pyvenv.cfg
 	@test -e $(DEV) || { echo "installing what the watchdog needs into $(VENV) (about a minute)"; \
-	  $(INSTALL) --require-hashes -r requirements/build.txt -r requirements/runtime.txt && \
+	  $(INSTALL) --require-hashes --no-deps -r requirements/build.txt -r requirements/runtime.txt && \
 	  $(INSTALL) --no-deps --no-build-isolation -e . ; }
 	@touch $@
 
 $(DEV): requirements/dev.txt pyproject.toml | $(VENV)/pyvenv.cfg
-	$(INSTALL) --require-hashes -r requirements/dev.txt
+	$(INSTALL) --require-hashes --no-deps -r requirements/dev.txt
 	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
