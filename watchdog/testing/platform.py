@@ -60,10 +60,12 @@ class World:
 class FakePlatform:
     """Reads the worlds of its targets."""
 
+    resyncs = False
+
     def __init__(self, worlds: dict[str, World]) -> None:
         self.worlds = worlds
 
-    def snapshot(self, target: Target, now: datetime) -> Snapshot:
+    def snapshot(self, target: Target, now: datetime, *, whole: bool = True) -> Snapshot:
         """What the world says."""
         world = self._world(target)
         instance = Instance.model_validate(
