@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.components import require
-from tests.real.daemon import Daemon, environment_of
+from tests.real.daemon import Daemon, environment_of, guarding
 from tests.real.docker_engine import Project, wait_until
 from tests.real.prometheus_server import PROGRAM as PROMETHEUS
 from tests.real.prometheus_server import PrometheusServer
@@ -81,7 +81,7 @@ def guard(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     def start(config: dict[str, Any] | None = None, **target: Any) -> Daemon:
         project.up()
         project.wait_for("1")
-        daemon = Daemon(project, tmp_path_factory.mktemp("watchdog"), config or {}, **target)
+        daemon = guarding(project, tmp_path_factory.mktemp("watchdog"), config or {}, **target)
         daemons.append(daemon)
         daemon.start()
         daemon.recorded()
