@@ -107,7 +107,5 @@ def crd_warnings(now: Mapping[str, bytes], then: Mapping[str, bytes], names: tup
     if not differing:
         return []
     files = ", ".join(differing)
-    return [
-        f"Helm never brings CRDs back: {files} of the chart differs between revision {running} and {to}, and the "
-        "cluster keeps the CRD it has; if it was changed by hand for the deploy, change it back by hand"
-    ]
+    what = f"Helm never brings CRDs back: {files} of the chart differs between revision {running} and {to}"
+    return [f"{what}; the cluster keeps the CRD it has. Was it changed by hand for the deploy? Change it back by hand"]

@@ -43,9 +43,7 @@ def at_risk(comparison: Comparison, live: Mapping[Key, Object | None]) -> list[s
         if (key.group, key.kind) in HOLDS:
             found.append(f"{key} would be deleted, {HOLDS[key.group, key.kind]}: the older revision does not have it")
         elif _is_stateful_set(key) and _retention(thing, "whenDeleted") == "Delete" and _claims(thing):
-            found.append(
-                f"{key} would be deleted, and by its retention policy (whenDeleted: Delete) its claims with it"
-            )
+            found.append(f"{key} would be deleted, and by its policy (whenDeleted: Delete) so would its claims")
     for key in comparison.changed:
         counts = _scaled_down(comparison, key, live)
         if counts is not None:

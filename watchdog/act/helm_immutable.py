@@ -113,9 +113,8 @@ def quantity(value: Any) -> Decimal | None:
     number, unit = Decimal(match[1]), match[2] or ""
     if unit == "m":
         return number / 1000
-    if unit:
-        return number * (1024 if unit.endswith("i") else 1000) ** (_POWERS.index(unit[0]) + 1)
-    return number
+    power = _POWERS.index("k" if unit[0] in "kK" else unit[0]) + 1 if unit else 0
+    return number * Decimal(1024 if unit.endswith("i") else 1000) ** power
 
 
 def _given(key: Key, field: str, thing: Object) -> Any:
@@ -160,13 +159,10 @@ def _shrinks(suspect: Suspect, live: Object) -> bool:
 def _stays(live: Any, now: Any, then: Any) -> bool:
     """Whether a patch from `now` to `then` leaves what is there as it is. The live object has defaults besides."""
     if isinstance(then, Mapping):
-        there = live if isinstance(live, Mapping) else {}
-        before = now if isinstance(now, Mapping) else {}
-        kept = all(_stays(there.get(name), before.get(name), value) for name, value in then.items())
-        return kept and not any(name in there for name in before if name not in then)
+        return _all_stay(live if isinstance(live, Mapping) else {}, now if isinstance(now, Mapping) else {}, then)
     if isinstance(then, list):
-        there = live if isinstance(live, list) else []
-        before = now if isinstance(now, list) and len(now) == len(then) else [None] * len(then)
+        there: list[Any] = live if isinstance(live, list) else []
+        before: list[Any] = now if isinstance(now, list) and len(now) == len(then) else [None] * len(then)
         return len(there) == len(then) and all(map(_stays, there, before, then))
     if then is None:
         return now is None or live is None
@@ -174,3 +170,8 @@ def _stays(live: Any, now: Any, then: Any) -> bool:
         return True
     sizes = quantity(live), quantity(then)
     return sizes[0] is not None and sizes[0] == sizes[1]
+
+
+def _all_stay(live: Mapping[str, Any], now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+    kept = all(_stays(live.get(name), now.get(name), value) for name, value in then.items())
+    return kept and not any(name in live for name in now if name not in then)

@@ -52,17 +52,17 @@ def owner_questions(things: Mapping[Key, Object]) -> list[Key]:
     return sorted(things, key=lambda key: key.kind not in WORKLOADS)[:ASKED]
 
 
-def owners(things: Iterable[Object], namespace: str, release: str) -> list[Owner]:
+def owners(things: Iterable[Object], namespace: str) -> list[Owner]:
     """The owners that the objects' labels and annotations name, each once. `things` are manifests and live objects;
     what the chart itself sets is not distinguished from what the tool set."""
     found: dict[tuple[str, str | None, str], Owner] = {}
     for thing in things:
-        for owner in _marks(thing, namespace, release):
+        for owner in _marks(thing, namespace):
             found.setdefault((owner.kind, owner.namespace, owner.name), owner)
     return list(found.values())
 
 
-def _marks(thing: Object, namespace: str, release: str) -> list[Owner]:
+def _marks(thing: Object, namespace: str) -> list[Owner]:
     labels, annotations = at(thing, "metadata.labels") or {}, at(thing, "metadata.annotations") or {}
     key = key_of(thing, namespace)
     found = []
@@ -102,9 +102,8 @@ def owning_application(applications: Iterable[Object], things: Iterable[Key], na
 
 def instance_names(things: Iterable[Object]) -> set[str]:
     """The values of app.kubernetes.io/instance."""
-    return {
-        str(labels[_INSTANCE]) for thing in things if (labels := at(thing, "metadata.labels")) and _INSTANCE in labels
-    }
+    labels = [at(thing, "metadata.labels") or {} for thing in things]
+    return {str(found[_INSTANCE]) for found in labels if found.get(_INSTANCE)}
 
 
 def is_idle(owner: Owner, found: Object) -> str | None:
@@ -118,16 +117,16 @@ def is_idle(owner: Owner, found: Object) -> str | None:
 
 
 def managed_by(owner: Owner, found: Object) -> str | None:
-    """What would undo a suspension of this owner, in words."""
-    labels, annotations = at(found, "metadata.labels") or {}, at(found, "metadata.annotations") or {}
+    """What would at once undo a suspension of this Application, in words. Of Flux nothing does: `suspend` is not in
+    git, and so not kustomize-controller's field."""
+    if owner.kind != "Application":
+        return None
+    annotations = at(found, "metadata.annotations") or {}
     sets = [o.get("name") for o in at(found, "metadata.ownerReferences") or () if o.get("kind") == "ApplicationSet"]
     if sets:
         return f"ApplicationSet {sets[0]}"
-    if owner.kind == "Application" and annotations.get(_TRACKING):
-        return f"Application {str(annotations[_TRACKING]).partition(':')[0]}"
-    if owner.kind != "Kustomization" and labels.get(f"{KUSTOMIZE_TOOLKIT}/name"):
-        return f"Kustomization {labels[f'{KUSTOMIZE_TOOLKIT}/name']}"
-    return None
+    parent = str(annotations.get(_TRACKING) or "").partition(":")[0]
+    return f"Application {parent}" if parent else None
 
 
 def suspension(owner: Owner) -> Mapping[str, Any]:
