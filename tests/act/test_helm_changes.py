@@ -21,7 +21,9 @@ def test_an_object_that_names_the_releases_own_namespace_is_the_same_as_one_that
 
 def test_another_api_version_is_the_same_object_and_another_group_is_not():
     assert key_of(thing("HPA", api="autoscaling/v1"), "n") == key_of(thing("HPA", api="autoscaling/v2"), "n")
-    assert key_of(thing("Ingress", api="extensions/v1"), "n") != key_of(thing("Ingress", api="networking.k8s.io/v1"), "n")
+    assert key_of(thing("Ingress", api="extensions/v1"), "n") != key_of(
+        thing("Ingress", api="networking.k8s.io/v1"), "n"
+    )
     assert key_of(thing("Pod"), "n") == Key("", "Pod", "n", "app")
 
 

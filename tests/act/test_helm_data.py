@@ -67,7 +67,9 @@ def test_fewer_pods_take_their_claims_along_where_the_policy_says_so():
 
 
 def test_the_number_of_pods_there_are_is_what_counts():
-    comparison = compare([stateful_set(replicas=3, **SCALED)], [stateful_set(replicas=3, size="1G", **SCALED)], "staging")
+    comparison = compare(
+        [stateful_set(replicas=3, **SCALED)], [stateful_set(replicas=3, size="1G", **SCALED)], "staging"
+    )
     (words,) = at_risk(comparison, {key(stateful_set()): stateful_set(replicas=9)})
     assert "scaled from 9 to 3" in words
 
