@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from watchdog.act.helm_changes import Comparison, Key, Object, at
 from watchdog.act.helm_owners import ARGO, Owner, owning_application, suspension
 from watchdog.errors import Refused
+from watchdog.model.target import HelmSpec
 
 ARGO_NAMESPACE = "argocd"
 """Where Argo CD usually is, for a watchdog that may not list Applications everywhere."""
@@ -20,12 +21,24 @@ ARGO_NAMESPACE = "argocd"
 class Api(Protocol):
     """Raw requests to one API server, each with a time limit."""
 
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+    def get(self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False) -> Any:
         """The answer's JSON, or None for 404. Raises Unavailable and Refused (403 among others)."""
         ...
 
     def patch(self, path: str, body: Mapping[str, Any]) -> None:
         """A merge patch by the field manager deploy-watchdog. Raises Unavailable and Refused."""
+        ...
+
+
+class Clusters(Protocol):
+    """The clusters of all targets."""
+
+    def api(self, spec: HelmSpec) -> Api:
+        """The one of this target. Raises Refused when its kubeconfig can't be used."""
+        ...
+
+    def in_cluster(self, spec: HelmSpec) -> bool:
+        """Whether the rights of the watchdog's own pod are used for it."""
         ...
 
 

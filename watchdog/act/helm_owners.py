@@ -21,12 +21,14 @@ _TRACKING = "argocd.argoproj.io/tracking-id"
 _ARGO_INSTANCE = "argocd.argoproj.io/instance"
 _INSTANCE = "app.kubernetes.io/instance"
 
+OwnerKind = Literal["HelmRelease", "Kustomization", "Application"]
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
     """A GitOps object that owns the release."""
 
-    kind: Literal["HelmRelease", "Kustomization", "Application"]
+    kind: OwnerKind
     namespace: str | None
     """None: not known; an Argo CD Application is in Argo CD's own namespace."""
     name: str
@@ -66,10 +68,11 @@ def _marks(thing: Object, namespace: str) -> list[Owner]:
     labels, annotations = at(thing, "metadata.labels") or {}, at(thing, "metadata.annotations") or {}
     key = key_of(thing, namespace)
     found = []
-    for kind, group in (("HelmRelease", HELM_TOOLKIT), ("Kustomization", KUSTOMIZE_TOOLKIT)):
+    flux: tuple[tuple[OwnerKind, str], ...] = (("HelmRelease", HELM_TOOLKIT), ("Kustomization", KUSTOMIZE_TOOLKIT))
+    for kind, group in flux:
         name, there = labels.get(f"{group}/name"), labels.get(f"{group}/namespace")
         if name:
-            found.append(Owner(kind, str(there or namespace), str(name), f"{key} has the label {group}/name"))  # type: ignore[arg-type]
+            found.append(Owner(kind, str(there or namespace), str(name), f"{key} has the label {group}/name"))
     tracking = str(annotations.get(_TRACKING) or "")
     if ":" in tracking:
         # APPLICATION:GROUP/KIND:NAMESPACE/NAME; an Application outside Argo CD's namespace is NAMESPACE_APPLICATION.

@@ -48,18 +48,22 @@ def next_step(history: Sequence[Stored], plan: Plan, pending_limit: timedelta, n
     newest = history[0]
     if newest.plan == plan.id:
         return _ours(newest, plan)
+    in_the_way = _in_the_way(newest, plan, pending_limit, now)
+    if not in_the_way and not any(str(stored.version) == plan.to_revision for stored in history):
+        in_the_way = f"revision {plan.to_revision} is no longer in Helm's history"
+    return Step("refuse", in_the_way) if in_the_way else Step("act", "")
+
+
+def _in_the_way(newest: Stored, plan: Plan, pending_limit: timedelta, now: datetime) -> str:
     if newest.status in {"uninstalling", "uninstalled"}:
-        return Step("refuse", f"the release is {newest.status}")
+        return f"the release is {newest.status}"
     if plan.from_revision.isdigit() and newest.version > int(plan.from_revision):
-        what = f"revision {newest.version} ({newest.status}) is newer than {plan.from_revision}, which the plan is about"
-        return Step("refuse", f"{what}: someone deployed in between")
+        what = f"revision {newest.version} ({newest.status}) is newer than the plan's {plan.from_revision}"
+        return f"{what}: someone deployed in between"
     if newest.is_pending and (quiet := now - newest.changed_at) <= pending_limit:
         what = f"revision {newest.version} is {newest.status}, last written {format_duration(quiet)} ago"
-        limit = format_duration(pending_limit)
-        return Step("refuse", f"{what}: never beside an operation under way (pending_limit is {limit})")
-    if not any(str(stored.version) == plan.to_revision for stored in history):
-        return Step("refuse", f"revision {plan.to_revision} is no longer in Helm's history")
-    return Step("act", "")
+        return f"{what}: never beside an operation under way (pending_limit is {format_duration(pending_limit)})"
+    return ""
 
 
 def _ours(newest: Stored, plan: Plan) -> Step:
@@ -67,10 +71,14 @@ def _ours(newest: Stored, plan: Plan) -> Step:
         return Step("done", f"already as planned: revision {newest.version} brought {plan.to_revision} back")
     if newest.is_pending:
         return Step("ours is pending", f"revision {newest.version} of this plan is {newest.status}")
-    return Step("refuse", f"revision {newest.version} of this plan is {newest.status}; there is no second try by itself")
+    return Step(
+        "refuse", f"revision {newest.version} of this plan is {newest.status}; there is no second try by itself"
+    )
 
 
-def matches(plan: Plan, name: str | None, made_by: str | None, brought_back: str | None, problem: str) -> tuple[str, ...]:
+def differences(
+    plan: Plan, name: str | None, made_by: str | None, brought_back: str | None, problem: str
+) -> tuple[str, ...]:
     """Where what runs differs from the plan. `problem`: why the rollout is not complete; empty: it is."""
     ours = made_by == plan.id
     numbers = name is not None and name.isdigit() and plan.from_revision.isdigit()
