@@ -95,3 +95,194 @@ def test_back_to_the_revision_that_is_named_and_only_once(release: Release):
     assert max(release.stored()) == 4
     later = release.running(plan=plan.id)
     assert release.actor.matches(release.target(), plan, later) == ()
+
+
+def test_what_never_ran_or_is_gone_is_refused(release: Release):
+    release.deploy()
+    release.deploy("image=local.test/nothing:1", "progressDeadlineSeconds=1", wait=False)
+    argv = ("upgrade", "app", str(CHART), "-n", release.namespace, "--set", "probePath=/no", "--wait", "--timeout", "2s")
+    release.cluster.helm(release.version, *argv, check=False)
+    with pytest.raises(Refused, match="revision 3 of release app is failed: it never ran as a whole"):
+        release.plan("3")
+    with pytest.raises(Refused, match=r"revision 9 .* is no longer in Helm's history \(3, 2, 1 are\)"):
+        release.plan("9")
+
+
+def test_never_beside_an_operation_but_over_a_dead_one(release: Release):
+    release.deploy()
+    running = release.cluster.begin(
+        f"helm{release.version}", "upgrade", "app", str(CHART), "-n", release.namespace, "--set", "probePath=/nothing",
+        "--wait", "--timeout", "60s",
+    )  # fmt: skip
+    try:
+        wait_until(lambda: release.statuses().get(2) == "pending-upgrade", "a pending upgrade")
+        plan = release.plan("1")
+        beside = release.actor.execute(release.target(), plan, revision("1"))
+    finally:
+        kill_group(running)
+    assert not beside.ok
+    assert "revision 2 is pending-upgrade" in beside.reason
+    assert "never beside an operation under way (pending_limit is 15m)" in beside.reason
+    assert max(release.stored()) == 2
+
+    limited = release.target()
+    limited = limited.model_copy(update={"spec": limited.spec.model_copy(update={"pending_limit": timedelta(0)})})
+    wait_until(lambda: release.actor.execute(limited, plan, revision("1")).ok, "the takeover")
+    assert release.statuses() == {1: "superseded", 2: "pending-upgrade", 3: "deployed"}
+    release.deploy("note=four")
+    assert release.statuses()[4] == "deployed"
+
+
+def _begin_plan(release: Release, plan: Plan) -> Any:
+    """What a watchdog does that is then killed: mark, and begin."""
+    name, mark = f"sh.helm.release.v1.app.v{plan.to_revision}", f"{PLAN_LABEL}={plan.id}.3"
+    release.cluster.kubectl("label", "secret", name, mark, "-n", release.namespace)
+    helm = release.cluster.begin(*plan.draft.commands[-1])
+    wait_until(lambda: release.statuses().get(3) == "pending-rollback", "the rollback to be under way")
+    return helm
+
+
+def test_killed_in_the_middle_it_is_finished(release: Release):
+    release.deploy()
+    release.deploy("probePath=/nothing", wait=False)
+    plan = release.plan("1")
+    kill_group(_begin_plan(release, plan))
+    assert release.statuses()[3] == "pending-rollback"
+
+    result = release.actor.execute(release.target(), plan, revision("1"))
+
+    assert result.ok, (result.reason, result.output)
+    assert release.statuses() == {1: "superseded", 2: "superseded", 3: "pending-rollback", 4: "deployed"}
+    assert release.stored()[4][PLAN_LABEL] == f"{plan.id}.4"
+
+
+def test_a_helm_that_outlived_the_watchdog_is_waited_for(release: Release):
+    release.deploy()
+    release.deploy("probePath=/nothing", wait=False)
+    plan = release.plan("1")
+    helm = _begin_plan(release, plan)
+    try:
+        result = release.actor.execute(release.target(), plan, revision("1"))
+    finally:
+        kill_group(helm)
+    assert result.reason == "already as planned: revision 3 brought 1 back"
+    assert max(release.stored()) == 3
+
+
+def test_someone_who_deploys_in_between_is_left_alone(release: Release):
+    release.deploy()
+    release.deploy("note=two")
+    plan = release.plan("1")
+    release.deploy("note=three")
+    result = release.actor.execute(release.target(), plan, revision("1"))
+    assert not result.ok
+    assert "revision 3 (deployed) is newer than the plan's 2: someone deployed in between" in result.reason
+    assert release.statuses()[3] == "deployed"
+
+
+def test_later_deploys_inherit_the_label_and_are_not_ours(release: Release):
+    release.deploy()
+    release.deploy("note=two")
+    plan = release.plan("1")
+    assert release.actor.execute(release.target(), plan, revision("1")).ok
+    release.deploy("note=four")
+    assert release.stored()[4][PLAN_LABEL] == f"{plan.id}.3"
+    result = release.actor.execute(release.target(), plan, revision("1"))
+    assert "revision 4 (deployed) is newer than the plan's 2" in result.reason
+
+
+WEBHOOK = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: "%(name)s"}
+webhooks:
+- name: no.example.com
+  clientConfig: {url: "https://127.0.0.1:9/no"}
+  rules: [{apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: [deployments]}]
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: "%(name)s"}}
+  failurePolicy: Fail
+  sideEffects: None
+  admissionReviewVersions: [v1]
+  timeoutSeconds: 2
+"""
+
+
+def test_a_webhook_that_refuses_is_quoted(release: Release):
+    release.deploy()
+    release.deploy("note=two")
+    plan = release.plan("1")
+    release.cluster.apply(WEBHOOK % {"name": release.namespace})
+    try:
+        result = release.actor.execute(release.target(), plan, revision("1"))
+    finally:
+        release.cluster.kubectl("delete", "validatingwebhookconfiguration", release.namespace)
+    assert not result.ok
+    assert 'failed calling webhook "no.example.com"' in result.reason
+    assert result.reason.endswith("; revision 3 is failed")
+    again = release.actor.execute(release.target(), plan, revision("1"))
+    assert again.reason == "revision 3 of this plan is failed; there is no second try by itself"
+
+
+def test_an_image_that_cannot_be_pulled_ends_with_helms_own_time_limit(release: Release):
+    release.deploy("image=local.test/nothing:1", wait=False)
+    release.deploy()
+    target = release.target()
+    target = target.model_copy(update={"rollback": RollbackPolicy(timeout=timedelta(seconds=10))})
+    result = release.actor.execute(target, release.plan("1"), revision("1"))
+    assert not result.ok
+    assert result.reason.startswith("`helm rollback` exited with code 1: Error: ")
+    assert result.reason.endswith("; revision 3 is failed")
+    assert result.took < timedelta(seconds=20)
+
+
+def test_a_helm_that_hangs_or_is_missing_is_a_result(release: Release, tmp_path: Path):
+    release.deploy()
+    release.deploy("note=two")
+    plan = release.plan("1")
+    hanging = tmp_path / "helm"
+    hanging.write_text(f'#!/bin/sh\n[ "$1" = version ] && exec {PROGRAMS}/helm{release.version} version "$2"\nsleep 60\n')
+    hanging.chmod(0o755)
+    target = release.target().model_copy(update={"rollback": RollbackPolicy(timeout=timedelta(seconds=3))})
+    for program, words in ((str(hanging), "did not finish in time"), ("/nowhere/helm", "no such program")):
+        other = target.model_copy(update={"spec": target.spec.model_copy(update={"helm": program})})
+        result = release.actor.execute(other, plan, revision("1"))
+        assert not result.ok
+        assert words in result.reason
+    assert PLAN_LABEL not in release.stored()[1]
+    assert max(release.stored()) == 2
+
+
+def test_releases_kept_in_config_maps(cluster: Cluster, namespace: str):
+    release = Release(cluster, namespace, 3)
+    cluster.environment["HELM_DRIVER"] = "configmap"
+    try:
+        release.deploy()
+        release.deploy("note=two")
+    finally:
+        del cluster.environment["HELM_DRIVER"]
+    target = release.target()
+    target = target.model_copy(update={"spec": target.spec.model_copy(update={"storage": "configmap"})})
+    draft = release.actor.draft(target, revision("1"), Snapshot(at=NOW, fingerprint="2", name="2", rollout=Rollout(phase=Phase.complete)))  # fmt: skip
+    plan = Plan(
+        id="rb-1", target="app", watch="w", from_revision="2", from_fingerprint="2", to_revision="1", draft=draft,
+        made_at=NOW,
+    )  # fmt: skip
+    assert release.actor.execute(target, plan, revision("1")).ok
+    found = cluster.get("configmaps", "-n", namespace, "-l", "owner=helm,version=3")["items"]
+    assert found[0]["metadata"]["labels"][PLAN_LABEL] == "rb-1.3"
+
+
+def test_an_api_server_that_is_away_is_a_result(cluster: Cluster, namespace: str):
+    release = Release(cluster, namespace, 3)
+    release.deploy()
+    release.deploy("note=two")
+    plan = release.plan("1")
+    cluster.stop_apiserver()
+    try:
+        result = release.actor.execute(release.target(), plan, revision("1"))
+    finally:
+        cluster.start_apiserver()
+    assert not result.ok
+    assert "the Kubernetes API does not answer" in result.reason
+    wait_until(lambda: cluster.run("kubectl", "get", "nodes").returncode == 0, "the API server to be back")
+    assert release.actor.execute(release.target(), plan, revision("1")).ok
