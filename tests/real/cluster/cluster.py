@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 def missing() -> str:
     """What a machine lacks for a cluster, by name; empty: nothing."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin"
-    tools = ("containerd", "runc", "ip", "iptables", "unshare", "openssl", "curl", "bc")
+    tools = ("containerd", "runc", "ip", "iptables", "unshare", "openssl", "curl")
     lacking = [name for name in tools if shutil.which(name, path=path) is None]
     lacking += [name for name in (*KUBERNETES, "helm3", "helm4") if not (PROGRAMS / name).exists()]
     lacking += [] if Path("/usr/lib/cni/ptp").exists() else ["containernetworking-plugins"]

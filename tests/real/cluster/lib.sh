@@ -22,9 +22,7 @@ CG=kc$N # cgroup made under each v1 hierarchy
 API_IP=$NODE_N
 API_URL=https://$API_IP:$API_PORT
 
-now() { date +%s.%N; }
-T0=${T0:-$(now)}
-log() { printf '[%7.2fs] %s\n' "$(echo "$(now) - $T0" | bc)" "$*" >&2; }
+log() { printf '[%3d s] %s\n' "$SECONDS" "$*" >&2; }
 die() { log "FAILED: $*"; exit 1; }
 
 # ---- certificates --------------------------------------------------------

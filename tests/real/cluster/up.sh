@@ -10,7 +10,6 @@ log "certificates made"
 K=("$BIN/kubectl" --kubeconfig "$S/admin.kubeconfig")
 
 # Everything runs in mount, pid and net namespaces of its own: killing one pid ends it all.
-export T0
 setsid unshare --mount --pid --net --fork --kill-child=KILL --mount-proc --propagation private \
   bash "$HERE/node-init.sh" >"$S/log/init.log" 2>&1 </dev/null &
 U=$!
