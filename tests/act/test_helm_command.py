@@ -60,7 +60,7 @@ def test_the_environment_has_what_helm_needs_and_no_secret_of_ours():
 
 def test_in_the_cluster_the_pods_own_rights_are_used():
     spec = SPEC.model_copy(update={"storage": "configmap"})
-    found = environment(spec, {"KUBECONFIG": "/k"}, in_cluster=True)
+    found = environment(spec, {"KUBECONFIG": "/k"}, in_pod=True)
     assert found == {"KUBECONFIG": "/dev/null", "HELM_DRIVER": "configmap"}
 
 

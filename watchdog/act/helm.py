@@ -8,15 +8,14 @@ rollback, knows it again and finishes the same plan. Nothing is forced, and noth
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast, get_args
 
-from watchdog.act.helm_api import KubernetesClusters
 from watchdog.act.helm_changes import compare
 from watchdog.act.helm_cluster import (
-    Clusters,
     Kinds,
     not_served,
     read_live,
@@ -27,9 +26,11 @@ from watchdog.act.helm_cluster import (
 from watchdog.act.helm_command import arguments, environment, last_words, major_version, still_running
 from watchdog.act.helm_draft import SUSPENDED, Found, Says, application_names, questions, say
 from watchdog.act.helm_owners import Owner, OwnerKind, owners
-from watchdog.act.helm_plan import FAILED, Stored, differences, mark_of, next_step
-from watchdog.act.helm_storage import PLAN_LABEL, Storage, parse
+from watchdog.act.helm_plan import differences, mark_of, next_step
+from watchdog.act.helm_storage import Storage, parse
 from watchdog.errors import Refused, Unavailable
+from watchdog.kubernetes.client import Cluster
+from watchdog.kubernetes.releases import DEPLOYED, PLAN_LABEL, SUPERSEDED, Release
 from watchdog.model.deploy import Phase, Revision, Snapshot
 from watchdog.model.masking import mask
 from watchdog.model.rollback import ActResult, Draft, Plan
@@ -48,8 +49,9 @@ _LOOK = 0.5  # seconds between looks at a helm that a killed watchdog left behin
 class HelmActor:
     """The `Actor` of targets with a `helm:` section."""
 
-    def __init__(self, clusters: Clusters | None = None) -> None:
-        self._clusters = clusters or KubernetesClusters()
+    def __init__(self) -> None:
+        self._clusters: dict[tuple[str | None, str | None], Cluster] = {}
+        self._lock = threading.Lock()
 
     def draft(self, target: Target, to: Revision, running: Snapshot) -> Draft:
         """What `execute` would do, and who objects. In `commands`, PLAN stands for the plan's id."""
@@ -60,7 +62,7 @@ class HelmActor:
         says = self._say(target, storage, history, stored)
         if says.refusals:
             raise Refused(f"revision {to.id} can't be brought back: {'; '.join(says.refusals)}")
-        major = major_version(spec, self._environment(spec))
+        major = major_version(spec, environment(spec))
         patches = [("kubectl", "--namespace", str(o.namespace), "patch", o.kind.lower(), o.name) for o in says.suspend]
         mark = f"{PLAN_LABEL}={mark_of('PLAN', history[0].version + 1)}"
         label = ("kubectl", "--namespace", spec.namespace, "label", spec.storage, storage.name_of(stored.version), mark)
@@ -82,7 +84,7 @@ class HelmActor:
         except (Refused, Unavailable) as error:
             ok, reason, output = False, str(error), ""
         took = timedelta(seconds=time.monotonic() - began)
-        return ActResult(ok=ok, reason=mask(reason, ()), output=mask(output, ()), took=took)
+        return ActResult(ok=ok, reason=reason, output=mask(output, ()), took=took)
 
     def matches(self, target: Target, plan: Plan, running: Snapshot) -> Sequence[str]:
         """The newest revision is this plan's, or brought the same revision back, and its rollout is complete. Pure."""
@@ -94,23 +96,30 @@ class HelmActor:
         """Nothing: Helm keeps its revisions itself, and the nodes the images."""
 
     def _storage(self, spec: HelmSpec) -> Storage:
-        return Storage(self._clusters.api(spec), spec)
+        return Storage(self._cluster(spec), spec)
 
-    def _environment(self, spec: HelmSpec) -> dict[str, str]:
-        return environment(spec, in_cluster=self._clusters.in_cluster(spec))
+    def close(self) -> None:
+        """Close the connections to clusters."""
+        for cluster in self._clusters.values():
+            cluster.close()
 
-    def _say(self, target: Target, storage: Storage, history: Sequence[Stored], to: Stored) -> Says:
+    def _cluster(self, spec: HelmSpec) -> Cluster:
+        with self._lock:
+            return self._clusters.setdefault((spec.kubeconfig, spec.context), Cluster(spec.kubeconfig, spec.context))
+
+    def _say(self, target: Target, storage: Storage, history: Sequence[Release], to: Release) -> Says:
         spec = _spec(target)
-        api, kinds = self._clusters.api(spec), Kinds(self._clusters.api(spec))
+        cluster = self._cluster(spec)
+        kinds = Kinds(cluster)
         now, then = storage.body(history[0].version), storage.body(to.version)
         newer = [stored.version for stored in history if to.version < stored.version < history[0].version]
         comparison = compare(parse(now["manifest"]), parse(then["manifest"]), spec.namespace)
-        live, unread = read_live(api, kinds, questions(comparison), comparison)
+        live, unread = read_live(cluster, kinds, questions(comparison), comparison)
         marked = owners([*comparison.now.values(), *(thing for thing in live.values() if thing)], spec.namespace)
-        owned = with_their_objects(api, kinds, marked, spec.namespace)
+        owned = with_their_objects(cluster, kinds, marked, spec.namespace)
         if not owned:
             names = application_names(comparison, live)
-            unmarked = unmarked_application(api, kinds, comparison.now, names, spec.namespace)
+            unmarked = unmarked_application(cluster, kinds, comparison.now, names, spec.namespace)
             owned = [unmarked] if unmarked else []
         found = Found(
             now=now,
@@ -126,7 +135,7 @@ class HelmActor:
 
     def _carry_out(self, target: Target, plan: Plan, deadline: float) -> tuple[bool, str, str]:
         spec = _spec(target)
-        storage, env = self._storage(spec), self._environment(spec)
+        storage, env = self._storage(spec), environment(spec)
         major = major_version(spec, env)
         description = _description(plan.id, plan.to_revision)
         argv = arguments(spec, major, plan.to_revision, target.rollback.timeout, description)
@@ -138,7 +147,7 @@ class HelmActor:
         if pid is not None:
             return False, f"`helm rollback` (pid {pid}) of a watchdog that was killed is still running", ""
         for owner in _to_suspend(plan):
-            suspend(self._clusters.api(spec), owner)
+            suspend(self._cluster(spec), owner)
         version = history[0].version + 1
         storage.mark(int(plan.to_revision), mark_of(plan.id, version))
         left = timedelta(seconds=max(1.0, deadline - time.monotonic()))
@@ -146,7 +155,7 @@ class HelmActor:
         output = (done.err + done.out)[-OUTPUT_KEPT:]
         if done.ok:
             return True, f"revision {version} brings {plan.to_revision} back", output
-        reason = f"`helm rollback` {done.outcome}: {last_words(done)}"
+        reason = f"`helm rollback` {done.outcome}: {mask(last_words(done), ())}"
         return False, f"{reason}{self._aftermath(storage, plan, version)}", output
 
     def _aftermath(self, storage: Storage, plan: Plan, version: int) -> str:
@@ -158,7 +167,7 @@ class HelmActor:
                 return "; it made no revision"
         except (Refused, Unavailable) as error:
             return f"; what it left is not known: {error}"
-        if newest[0].is_pending:
+        if newest[0].pending:
             again = f"`helm rollback` to {plan.to_revision} by hand ends that"
             return f"; revision {version} is left {newest[0].status}, and `helm upgrade` refuses to work: {again}"
         return f"; revision {version} is {newest[0].status}"
@@ -170,7 +179,7 @@ def _spec(target: Target) -> HelmSpec:
     return target.spec
 
 
-def _restorable(history: Sequence[Stored], wanted: str, spec: HelmSpec) -> Stored:
+def _restorable(history: Sequence[Release], wanted: str, spec: HelmSpec) -> Release:
     """The revision to bring back. Raises Refused when Helm has it no longer, or it never was whole."""
     stored = next((stored for stored in history if str(stored.version) == wanted), None)
     if stored is None:
@@ -179,7 +188,7 @@ def _restorable(history: Sequence[Stored], wanted: str, spec: HelmSpec) -> Store
             f"revision {wanted} of release {spec.release} is no longer in Helm's history ({kept} are); name one of "
             "those with --to, or keep more: `helm upgrade --history-max`"
         )
-    if stored.status in FAILED or stored.is_pending:
+    if stored.status not in (DEPLOYED, SUPERSEDED):
         raise Refused(f"revision {wanted} of release {spec.release} is {stored.status}: it never ran as a whole")
     return stored
 

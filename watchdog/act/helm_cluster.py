@@ -6,47 +6,26 @@ of an answer rather than guessed; who reads the answer decides what that means.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from watchdog.act.helm_changes import Comparison, Key, Object, at
 from watchdog.act.helm_owners import ARGO, Owner, owning_application, suspension
 from watchdog.errors import Refused
-from watchdog.model.target import HelmSpec
+from watchdog.kubernetes.client import Cluster, Query
+from watchdog.kubernetes.errors import NotThere
+from watchdog.kubernetes.paths import api_of
+from watchdog.kubernetes.paths import path as path_of
 
 ARGO_NAMESPACE = "argocd"
 """Where Argo CD usually is, for a watchdog that may not list Applications everywhere."""
 
 
-class Api(Protocol):
-    """Raw requests to one API server, each with a time limit."""
-
-    def get(self, path: str, query: Mapping[str, str] | None = None, *, metadata_only: bool = False) -> Any:
-        """The answer's JSON, or None for 404. Raises Unavailable and Refused (403 among others)."""
-        ...
-
-    def patch(self, path: str, body: Mapping[str, Any]) -> None:
-        """A merge patch by the field manager deploy-watchdog. Raises Unavailable and Refused."""
-        ...
-
-
-class Clusters(Protocol):
-    """The clusters of all targets."""
-
-    def api(self, spec: HelmSpec) -> Api:
-        """The one of this target. Raises Refused when its kubeconfig can't be used."""
-        ...
-
-    def in_cluster(self, spec: HelmSpec) -> bool:
-        """Whether the rights of the watchdog's own pod are used for it."""
-        ...
-
-
 class Kinds:
     """Which kinds the API server knows, and by what path; asked once for each group and version."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
         self._known: dict[str, dict[str, Any] | None] = {}
 
     def path(self, api_version: str, kind: str, namespace: str, name: str) -> str | None:
@@ -54,12 +33,11 @@ class Kinds:
         resource = self._of(api_version).get(kind)
         if resource is None:
             return None
-        within = f"/namespaces/{namespace}" if resource.get("namespaced") else ""
-        return f"{_root(api_version)}{within}/{resource['name']}/{name}"
+        return path_of(api_of(api_version), resource["name"], namespace if resource.get("namespaced") else None, name)
 
     def preferred(self, group: str) -> str | None:
         """The version of a group to use; None: the cluster does not know the group."""
-        found = self._api.get(f"/apis/{group}")
+        found = _or_none(self._cluster, f"/apis/{group}")
         version = at(found, "preferredVersion.groupVersion")
         return str(version) if version else None
 
@@ -68,12 +46,11 @@ class Kinds:
         resource = self._of(api_version).get(kind)
         if resource is None:
             return None
-        within = f"/namespaces/{namespace}" if namespace else ""
-        return f"{_root(api_version)}{within}/{resource['name']}"
+        return path_of(api_of(api_version), resource["name"], namespace)
 
     def _of(self, api_version: str) -> dict[str, Any]:
         if api_version not in self._known:
-            found = self._api.get(_root(api_version)) or {}
+            found = _or_none(self._cluster, _root(api_version)) or {}
             # Subresources (`deployments/status`) have the same kind.
             self._known[api_version] = {
                 str(resource["kind"]): resource
@@ -84,7 +61,15 @@ class Kinds:
 
 
 def _root(api_version: str) -> str:
-    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    return f"/{api_of(api_version)}"
+
+
+def _or_none(cluster: Cluster, path: str, query: Query | None = None) -> Any:
+    """The answer; None when it is not there."""
+    try:
+        return cluster.get(path, query)
+    except NotThere:
+        return None
 
 
 def not_served(kinds: Kinds, things: Iterable[Object]) -> list[str]:
@@ -94,7 +79,7 @@ def not_served(kinds: Kinds, things: Iterable[Object]) -> list[str]:
 
 
 def read_live(
-    api: Api, kinds: Kinds, keys: Iterable[Key], comparison: Comparison
+    cluster: Cluster, kinds: Kinds, keys: Iterable[Key], comparison: Comparison
 ) -> tuple[dict[Key, Object | None], str]:
     """The objects as they are in the cluster, None where there is none; and, in words, what could not be read.
 
@@ -108,7 +93,7 @@ def read_live(
         if path is None:
             continue
         try:
-            live[key] = api.get(path)
+            live[key] = _or_none(cluster, path)
         except Refused:
             refused.append(str(key))
     words = f"not all was checked: no right to read {', '.join(refused)}" if refused else ""
@@ -116,7 +101,7 @@ def read_live(
 
 
 def with_their_objects(
-    api: Api, kinds: Kinds, owners: Iterable[Owner], namespace: str
+    cluster: Cluster, kinds: Kinds, owners: Iterable[Owner], namespace: str
 ) -> list[tuple[Owner, Object | None]]:
     """Each owner with its own object. None where it may not be read, or is in another cluster (where an Argo CD or
     Flux may be that manages this one). `namespace` is the release's. Raises Unavailable."""
@@ -126,17 +111,17 @@ def with_their_objects(
         if version is None:
             found.append((owner, None))
         elif owner.namespace is None:
-            named = _applications(api, kinds, version, owner.name, namespace)
+            named = _applications(cluster, kinds, version, owner.name, namespace)
             known = [Owner("Application", at(one, "metadata.namespace"), owner.name, owner.marked) for one in named]
             found += list(zip(known, named, strict=True)) or [(owner, None)]
         else:
             path = kinds.path(version, owner.kind, owner.namespace, owner.name)
-            found.append((owner, _readable(api, path)))
+            found.append((owner, _readable(cluster, path)))
     return found
 
 
 def unmarked_application(
-    api: Api, kinds: Kinds, things: Iterable[Key], names: Iterable[str], namespace: str
+    cluster: Cluster, kinds: Kinds, things: Iterable[Key], names: Iterable[str], namespace: str
 ) -> tuple[Owner, Object] | None:
     """The Argo CD Application that lists objects of the release without marking them. Raises Unavailable."""
     version = kinds.preferred(ARGO) if names else None
@@ -144,39 +129,39 @@ def unmarked_application(
         return None
     wanted = list(things)
     for name in sorted(set(names)):
-        for application in _applications(api, kinds, version, name, namespace):
+        for application in _applications(cluster, kinds, version, name, namespace):
             owner = owning_application([application], wanted, [name])
             if owner is not None:
                 return owner, application
     return None
 
 
-def suspend(api: Api, owner: Owner) -> None:
+def suspend(cluster: Cluster, owner: Owner) -> None:
     """Make the owner leave the release alone. Raises Unavailable and Refused."""
-    kinds = Kinds(api)
+    kinds = Kinds(cluster)
     version = kinds.preferred(owner.group)
     path = kinds.path(version, owner.kind, owner.namespace, owner.name) if version and owner.namespace else None
     if path is None:
         raise Refused(f"{owner} can't be suspended: the cluster does not know it")
-    api.patch(path, suspension(owner))
+    cluster.patch(path, suspension(owner))
 
 
-def _applications(api: Api, kinds: Kinds, version: str, name: str, namespace: str) -> list[Object]:
+def _applications(cluster: Cluster, kinds: Kinds, version: str, name: str, namespace: str) -> list[Object]:
     """Applications of that name: everywhere, or where they usually are if not everything may be listed."""
     path = kinds.collection(version, "Application", None)
     if path is None:
         return []
     try:
-        return list((api.get(path, {"fieldSelector": f"metadata.name={name}"}) or {}).get("items") or ())
+        return list(cluster.items(path, {"fieldSelector": f"metadata.name={name}"}))
     except Refused:
         paths = [kinds.path(version, "Application", there, name) for there in (ARGO_NAMESPACE, namespace)]
-        return [found for path in paths if (found := _readable(api, path)) is not None]
+        return [found for path in paths if (found := _readable(cluster, path)) is not None]
 
 
-def _readable(api: Api, path: str | None) -> Any:
+def _readable(cluster: Cluster, path: str | None) -> Any:
     if path is None:
         return None
     try:
-        return api.get(path)
+        return _or_none(cluster, path)
     except Refused:
         return None

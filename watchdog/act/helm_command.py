@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from watchdog.errors import Refused, Unavailable
+from watchdog.kubernetes.client import in_cluster
 from watchdog.model.target import HelmSpec
 from watchdog.subprocesses import Completed, minimal_environment, run
 
@@ -25,17 +26,19 @@ _PASSED_ON = (
 
 
 def environment(
-    spec: HelmSpec, environ: Mapping[str, str] | None = None, *, in_cluster: bool = False
+    spec: HelmSpec, environ: Mapping[str, str] | None = None, *, in_pod: bool | None = None
 ) -> dict[str, str]:
     """What Helm needs: where the cluster is and how it stores releases; none of our secrets.
 
-    `in_cluster`: the pod's own rights are used, as everywhere in the watchdog, whatever KUBECONFIG says.
+    `in_pod`: whether there are a pod's own rights to use, as everywhere in the watchdog, whatever KUBECONFIG says;
+    None: find out.
     """
     source = os.environ if environ is None else environ
     found = minimal_environment(source)
     found |= {name: source[name] for name in _PASSED_ON if name in source}
     found["HELM_DRIVER"] = spec.storage
-    if in_cluster:
+    own = in_cluster() if in_pod is None else in_pod
+    if own and spec.kubeconfig is None and spec.context is None:
         found["KUBECONFIG"] = os.devnull  # empty: Helm then takes the pod's ServiceAccount
     return found
 

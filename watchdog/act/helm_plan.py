@@ -5,32 +5,14 @@ Pure. A plan's own revision carries its mark from birth: Helm copies the labels 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from watchdog.kubernetes.releases import DEPLOYED, GONE, Release
 from watchdog.model.base import format_duration
 from watchdog.model.rollback import Plan
-
-FAILED = frozenset({"failed", "uninstalled", "uninstalling", "unknown"})
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One revision, as its storage object's labels tell."""
-
-    version: int
-    status: str
-    changed_at: datetime
-    """When Helm last wrote it."""
-    plan: str | None = None
-    """The plan that made it."""
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether an operation is under way, or was when its program died."""
-        return self.status.startswith("pending-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +23,7 @@ class Step:
     reason: str
 
 
-def next_step(history: Sequence[Stored], plan: Plan, pending_limit: timedelta, now: datetime) -> Step:
+def next_step(history: Sequence[Release], plan: Plan, pending_limit: timedelta, now: datetime) -> Step:
     """`history` is newest first."""
     if not history:
         return Step("refuse", "the release is not there any more")
@@ -54,22 +36,22 @@ def next_step(history: Sequence[Stored], plan: Plan, pending_limit: timedelta, n
     return Step("refuse", in_the_way) if in_the_way else Step("act", "")
 
 
-def _in_the_way(newest: Stored, plan: Plan, pending_limit: timedelta, now: datetime) -> str:
-    if newest.status in {"uninstalling", "uninstalled"}:
+def _in_the_way(newest: Release, plan: Plan, pending_limit: timedelta, now: datetime) -> str:
+    if newest.status in GONE:
         return f"the release is {newest.status}"
     if plan.from_revision.isdigit() and newest.version > int(plan.from_revision):
         what = f"revision {newest.version} ({newest.status}) is newer than the plan's {plan.from_revision}"
         return f"{what}: someone deployed in between"
-    if newest.is_pending and (quiet := now - newest.changed_at) <= pending_limit:
+    if newest.pending and (quiet := now - newest.modified) <= pending_limit:
         what = f"revision {newest.version} is {newest.status}, last written {format_duration(quiet)} ago"
         return f"{what}: never beside an operation under way (pending_limit is {format_duration(pending_limit)})"
     return ""
 
 
-def _ours(newest: Stored, plan: Plan) -> Step:
-    if newest.status == "deployed":
+def _ours(newest: Release, plan: Plan) -> Step:
+    if newest.status == DEPLOYED:
         return Step("done", f"already as planned: revision {newest.version} brought {plan.to_revision} back")
-    if newest.is_pending:
+    if newest.pending:
         return Step("ours is pending", f"revision {newest.version} of this plan is {newest.status}")
     return Step(
         "refuse", f"revision {newest.version} of this plan is {newest.status}; there is no second try by itself"
@@ -91,9 +73,3 @@ def differences(
 def mark_of(plan: str, version: int) -> str:
     """The value of the plan's label on the revision it makes."""
     return f"{plan}.{version}"
-
-
-def marked_plan(labels: Mapping[str, str], label: str, version: int) -> str | None:
-    """The plan that made this revision. Later revisions inherit the label, with another's number in it."""
-    plan, dot, number = labels.get(label, "").rpartition(".")
-    return plan if dot and number == str(version) else None

@@ -1,77 +1,55 @@
-"""Helm's own record of a release's revisions: Secrets or ConfigMaps, of which only labels are read until a body is
-needed. The one thing written here is a plan's mark, a label."""
+"""The revisions of one release, newest first by their labels alone; a body only on demand. The one thing written here
+is a plan's mark: a label."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import zlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from watchdog.act.helm_changes import Object, at
-from watchdog.act.helm_cluster import Api
-from watchdog.act.helm_plan import Stored, marked_plan
+from watchdog.act.helm_changes import Object
 from watchdog.errors import Refused
+from watchdog.kubernetes.client import Cluster
+from watchdog.kubernetes.errors import NotThere
+from watchdog.kubernetes.releases import PLAN_LABEL, Release, body_of, object_name, of_release, release_of, storage_path
 from watchdog.model.target import HelmSpec
-
-PLAN_LABEL = "deploy-watchdog/plan"
-"""`PLAN.REVISION`, on the revision that a plan made; Helm copies it there from the revision that was brought back."""
-
-LARGEST = 32 * 1024 * 1024
-"""Bytes of a release body, unpacked. Packed it is at most 1 MiB."""
 
 
 class Storage:
-    """The revisions of one release."""
+    """Helm's own record of a release."""
 
-    def __init__(self, api: Api, spec: HelmSpec) -> None:
-        self._api, self._spec = api, spec
-        self._path = f"/api/v1/namespaces/{spec.namespace}/{spec.storage}s"
+    def __init__(self, cluster: Cluster, spec: HelmSpec) -> None:
+        self._cluster, self._spec = cluster, spec
 
-    def name_of(self, version: int) -> str:
-        """The storage object's name."""
-        return f"sh.helm.release.v1.{self._spec.release}.v{version}"
-
-    def history(self) -> list[Stored]:
-        """All revisions, newest first, by their metadata alone. Raises Unavailable and Refused."""
-        query = {"labelSelector": f"owner=helm,name={self._spec.release}"}
-        found = self._api.get(self._path, query, metadata_only=True) or {}
-        stored = [_stored(item["metadata"]) for item in found.get("items") or ()]
-        return sorted(stored, key=lambda one: one.version, reverse=True)
+    def history(self) -> list[Release]:
+        """All revisions, newest first. Raises Unavailable and Refused."""
+        spec = self._spec
+        listed = storage_path(spec.storage, spec.namespace)
+        things = self._cluster.items(listed, of_release(spec.storage, spec.release), metadata=True)
+        found = [release for thing in things if (release := release_of(thing)) is not None]
+        return sorted(found, key=lambda release: release.version, reverse=True)
 
     def body(self, version: int) -> dict[str, Any]:
-        """The release as Helm stored it. Raises Unavailable, and Refused when it is gone or can't be read."""
-        found = self._api.get(f"{self._path}/{self.name_of(version)}")
-        if found is None:
-            raise Refused(f"revision {version} of release {self._spec.release} is no longer in Helm's history")
-        text = str(at(found, "data.release") or "")
+        """The release as Helm stored it. Raises Unavailable, and Refused when it is gone or damaged."""
         try:
-            return unpacked(base64.b64decode(text) if self._spec.storage == "secret" else text.encode())
-        except (binascii.Error, zlib.error, OSError, ValueError) as error:
-            raise Refused(f"revision {version} of release {self._spec.release} can't be read: {error}") from error
+            return body_of(self._cluster.get(self._path(version)))
+        except NotThere as error:
+            raise Refused(
+                f"revision {version} of release {self._spec.release} is no longer in Helm's history"
+            ) from error
 
     def mark(self, version: int, value: str | None) -> None:
         """Put a plan's mark on a revision, or take it off. Raises Unavailable and Refused."""
-        body = {"metadata": {"labels": {PLAN_LABEL: value}}}
-        self._api.patch(f"{self._path}/{self.name_of(version)}", body)
+        self._cluster.patch(self._path(version), {"metadata": {"labels": {PLAN_LABEL: value}}})
 
+    def name_of(self, version: int) -> str:
+        """The storage object's name."""
+        return object_name(self._spec.release, version)
 
-def unpacked(packed: bytes) -> dict[str, Any]:
-    """A release body from Helm's base64 of gzip of JSON; old ones are not zipped. Raises ValueError and zlib.error."""
-    raw = base64.b64decode(packed)
-    if raw[:2] == b"\x1f\x8b":
-        unzipped = zlib.decompressobj(wbits=31)
-        raw = unzipped.decompress(raw, LARGEST)
-        if unzipped.unconsumed_tail:
-            raise ValueError(f"it is larger than {LARGEST} bytes")
-    found = json.loads(raw)
-    return dict(found)
+    def _path(self, version: int) -> str:
+        return storage_path(self._spec.storage, self._spec.namespace, self._spec.release, version)
 
 
 def parse(manifest: str) -> list[Object]:
@@ -89,17 +67,3 @@ def parse(manifest: str) -> list[Object]:
         for item in ((thing.get("items") or ()) if thing.get("kind") == "List" else (thing,))
         if isinstance(item, Mapping)
     ]
-
-
-def _stored(metadata: Mapping[str, Any]) -> Stored:
-    labels = metadata.get("labels") or {}
-    version = int(labels.get("version") or 0)
-    created = datetime.fromisoformat(str(metadata["creationTimestamp"]))
-    written = str(labels.get("modifiedAt") or labels.get("createdAt") or "")
-    changed = datetime.fromtimestamp(int(written), UTC) if written.isdigit() else created
-    return Stored(
-        version=version,
-        status=str(labels.get("status") or "unknown"),
-        changed_at=max(created, changed),
-        plan=marked_plan(labels, PLAN_LABEL, version),
-    )
