@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from watchdog.act.helm import HelmActor
 from watchdog.errors import Refused
 from watchdog.kubernetes.releases import PLAN_LABEL
 from watchdog.model.deploy import Phase, Revision, Rollout, Snapshot
-from watchdog.model.rollback import Plan
+from watchdog.model.rollback import Objections, Plan
 from watchdog.model.target import HelmSpec, RollbackPolicy, Target
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -234,7 +235,7 @@ def test_a_webhook_that_refuses_is_quoted(release: Release):
 
 def test_an_image_that_cannot_be_pulled_ends_with_helms_own_time_limit(release: Release):
     release.deploy("image=local.test/nothing:1", wait=False)
-    release.deploy()
+    release.deploy("image=local.test/service:1")  # without any value, Helm takes the last ones
     target = release.target()
     target = target.model_copy(update={"rollback": RollbackPolicy(timeout=timedelta(seconds=10))})
     result = release.actor.execute(target, release.plan("1"), revision("1"))
@@ -298,3 +299,161 @@ def test_an_api_server_that_is_away_is_a_result(cluster: Cluster, namespace: str
     assert "connection refused" in result.reason
     wait_until(lambda: cluster.run("kubectl", "get", "nodes").returncode == 0, "the API server to be back")
     assert release.actor.execute(release.target(), plan, revision("1")).ok
+
+
+def test_a_migration_that_ran_is_held_for_a_person(release: Release):
+    release.deploy()
+    release.deploy("migrate=exit 0")
+    (objection,) = release.plan("1").draft.objections
+    assert (objection.name, objection.hold) == (Objections.migration_ran, True)
+    assert "Job/app-migrate (pre-install, pre-upgrade of revision 2: Succeeded)" in objection.reason
+    alerting = release.plan("1", release.target(on_migration="roll_back")).draft
+    assert alerting.objections == ()
+    assert alerting.warnings == (objection.reason,)
+
+
+def test_one_that_failed_counts_and_a_reversible_one_does_not(release: Release):
+    release.deploy()
+    release.deploy("migrate=exit 3", check=False)
+    assert release.statuses()[2] == "failed"
+    (objection,) = release.plan("1").draft.objections
+    assert "revision 2: Failed" in objection.reason
+    release.deploy("migrate=exit 0", "reversible=true")
+    assert "revision 3" not in release.plan("1").draft.objections[0].reason
+
+
+def test_a_stateful_set_that_a_failed_upgrade_did_not_change_goes_back(release: Release):
+    """The upgrade itself was refused: what is there is still what the older revision wants."""
+    release.deploy("database=true")
+    release.deploy("database=true", "serviceName=other", check=False)
+    assert release.statuses()[2] == "failed"
+    plan = release.plan("1")
+    assert "StatefulSet/app-db" in plan.draft.changes
+    result = release.actor.execute(release.target(), plan, revision("1"))
+    assert result.ok, (result.reason, result.output)
+
+
+def test_a_stateful_set_that_was_made_anew_is_refused_before_anything_is_touched(release: Release):
+    release.deploy("database=true")
+    release.cluster.kubectl("delete", "statefulset", "app-db", "--cascade=orphan", "-n", release.namespace)
+    release.deploy("database=true", "serviceName=other", wait=False)
+    with pytest.raises(Refused, match=r"StatefulSet/app-db: spec.serviceName differs .* --cascade=orphan"):
+        release.plan("1")
+    # And so it is: half of the rollback would have been carried out.
+    refused = release.cluster.helm(release.version, "rollback", "app", "1", "-n", release.namespace, check=False)
+    assert "updates to statefulset spec for fields other than" in refused.stderr
+
+
+def test_a_claim_that_would_be_deleted_is_held_for_a_person(release: Release):
+    release.deploy()
+    release.deploy("claim=1Gi", wait=False)
+    (objection,) = release.plan("1").draft.objections
+    assert (objection.name, objection.hold) == (Objections.data_at_risk, True)
+    assert objection.reason.startswith("PersistentVolumeClaim/app-data would be deleted")
+    keep = "helm.sh/resource-policy=keep"
+    release.cluster.kubectl("annotate", "pvc", "app-data", keep, "-n", release.namespace)
+    kept = release.plan("1").draft
+    assert kept.objections == ()
+    assert kept.warnings[0].startswith("PersistentVolumeClaim/app-data stays")
+
+
+CRD = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: "%(plural)s.%(group)s"}
+spec:
+  group: %(group)s
+  scope: Namespaced
+  names: {plural: %(plural)s, singular: %(singular)s, kind: %(kind)s}
+  versions:
+  - name: %(version)s
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+"""
+
+
+def _kind(cluster: Cluster, group: str, version: str, kind: str) -> Iterator[None]:
+    plural, singular = f"{kind.lower()}s", kind.lower()
+    values = {"group": group, "version": version, "kind": kind, "plural": plural, "singular": singular}
+    cluster.apply(CRD % values)
+    cluster.kubectl("wait", "--for=condition=Established", f"crd/{plural}.{group}", "--timeout=30s")
+    yield
+    cluster.kubectl("delete", "crd", f"{plural}.{group}")
+
+
+@pytest.fixture(scope="module")
+def flux(cluster: Cluster) -> Iterator[None]:
+    """Flux's HelmRelease; its controller is not needed to see who owns a release."""
+    yield from _kind(cluster, "helm.toolkit.fluxcd.io", "v2", "HelmRelease")
+
+
+@pytest.fixture(scope="module")
+def argo(cluster: Cluster) -> Iterator[None]:
+    """Argo CD's Application."""
+    yield from _kind(cluster, "argoproj.io", "v1alpha1", "Application")
+
+
+def test_a_release_of_flux_is_only_told_of_or_its_owner_is_suspended_first(release: Release, flux: None):
+    namespace, cluster = release.namespace, release.cluster
+    cluster.apply(
+        {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": {"name": "shop"}, "spec": {}},
+        namespace,
+    )
+    release.deploy()
+    release.deploy("note=two")
+    marks = ["helm.toolkit.fluxcd.io/name=shop", f"helm.toolkit.fluxcd.io/namespace={namespace}"]
+    cluster.kubectl("label", "deployment", "app", *marks, "-n", namespace)
+    (objection,) = release.plan("1").draft.objections
+    assert (objection.name, objection.hold) == (Objections.gitops_owner, False)
+    assert f"`flux suspend helmrelease shop --namespace {namespace}`" in objection.reason
+
+    target = release.target(gitops="suspend")
+    plan = release.plan("1", target)
+    assert plan.draft.objections == ()
+    assert f"suspends HelmRelease {namespace}/shop" in plan.draft.changes
+    assert cluster.get("helmrelease", "shop", "-n", namespace)["spec"] == {}  # a draft changes nothing
+    assert release.actor.execute(target, plan, revision("1")).ok
+    assert cluster.get("helmrelease", "shop", "-n", namespace)["spec"] == {"suspend": True}
+
+
+def test_a_release_of_argo_cd_is_only_told_of_or_its_automation_is_taken_off(release: Release, argo: None):
+    namespace, cluster = release.namespace, release.cluster
+    application = {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "shop"},
+        "spec": {"syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": {"limit": 3}}},
+    }  # fmt: skip
+    cluster.apply(application, namespace)
+    release.deploy()
+    release.deploy("note=two")
+    mark = f"argocd.argoproj.io/tracking-id={namespace}_shop:apps/Deployment:{namespace}/app"
+    cluster.kubectl("annotate", "deployment", "app", mark, "-n", namespace)
+    (objection,) = release.plan("1").draft.objections
+    assert objection.name is Objections.gitops_owner
+    assert "Argo CD owns this release" in objection.reason
+
+    target = release.target(gitops="suspend")
+    plan = release.plan("1", target)
+    assert "`argocd app set shop --sync-policy automated --auto-prune --self-heal`" in plan.draft.warnings[0]
+    assert release.actor.execute(target, plan, revision("1")).ok
+    spec = cluster.get("application", "shop", "-n", namespace)["spec"]
+    assert spec == {"syncPolicy": {"retry": {"limit": 3}}}
+    idle = release.plan("2").draft
+    assert idle.objections == ()
+    assert "its sync is not automated" in idle.warnings[0]
+
+
+def test_an_application_that_lists_the_objects_without_marking_them(release: Release, argo: None):
+    """As Argo CD 2 does, whose only mark is a label that every chart sets."""
+    resources = [{"group": "apps", "kind": "Deployment", "namespace": release.namespace, "name": "app"}]
+    application = {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": f"shop-{release.namespace}"},
+        "spec": {"syncPolicy": {"automated": {}}}, "status": {"resources": resources},
+    }  # fmt: skip
+    release.cluster.apply(application, release.namespace)
+    release.deploy()
+    release.deploy("note=two")
+    label = f"app.kubernetes.io/instance=shop-{release.namespace}"
+    release.cluster.kubectl("label", "deployment", "app", label, "-n", release.namespace)
+    (objection,) = release.plan("1").draft.objections
+    assert "it lists Deployment/app" in objection.reason
