@@ -13,7 +13,7 @@ from tests.real.daemon import Daemon
 
 SHORT = {
     "watch": {
-        "bake_time": "8s",
+        "bake_time": "12s",
         "initial_delay": "1s",
         "interval": "1s",
         "settle": "1s",

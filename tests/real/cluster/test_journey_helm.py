@@ -103,7 +103,7 @@ def test_a_crash_loop_while_helm_still_waits(guard: Guard, cluster: Cluster, nam
         "-n",
         namespace,
         "--set",
-        "fault=crash",
+        "fault=crash,probePath=/nope",
         "--wait",
         "--timeout",
         "20s",
