@@ -14,9 +14,11 @@ demo: $(RUNTIME)  ## deploy a bad version of a small service, and watch it being
 
 test: $(DEV)  ## everything: lint, types, layers, unit tests, and the tests against the real things
 	scripts/test-deps
+	scripts/build-cluster --begin
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --ignore tests/real --cov --cov-report= tests
 	$(BIN)/python -m pytest --cov --cov-append --cov-report=term:skip-covered --durations=10 -m slow --ignore tests/real tests
+	scripts/build-cluster
 	$(BIN)/python -m pytest --durations=15 tests/real
 
 check: $(DEV) lint unit  ## the quick loop: lint, types, layers, unit tests
@@ -32,8 +34,9 @@ lint: $(DEV)
 unit: $(DEV)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" --ignore tests/real tests
 
-real: $(DEV)  ## only the tests against real Docker, Prometheus and PostgreSQL
+real: $(DEV)  ## only the tests against real Docker, Kubernetes, Prometheus and PostgreSQL
 	scripts/test-deps
+	scripts/build-cluster
 	$(BIN)/python -m pytest --durations=15 tests/real
 
 bench: $(DEV)  ## measure, and print a table with the machine and the versions

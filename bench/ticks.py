@@ -20,6 +20,7 @@ from watchdog.jobs import Inline
 from watchdog.model.rule import CrashesMeasure, Measure, PrometheusMeasure, ReleaseMeasure, Rule
 from watchdog.model.target import CommandSpec, Target, WatchPolicy
 from watchdog.model.watch import WatchState
+from watchdog.roster import Roster
 from watchdog.store import open_store
 from watchdog.store.base import Step, Store
 from watchdog.testing import FakeActor, FakeClock, FakeGauge, FakePlatform, World
@@ -98,7 +99,7 @@ def _engine(watches: int, store: Store, clock: FakeClock, told: Callable[[Step],
     gauge = FakeGauge()
     gauge.values = {f'q{q}{{job="{target.name}"}}': 0.2 for target in targets for q in range(QUERIES)}
     parts = Parts(
-        targets=targets,
+        roster=Roster(targets),
         platforms={"command": FakePlatform(worlds)},
         actors={"command": FakeActor(worlds)},
         gauges={"prometheus": gauge},

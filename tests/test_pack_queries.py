@@ -61,7 +61,13 @@ def started(**when: int) -> dict[str, str]:
     }
 
 
+def pod(metric: str, values: str, name: str = "shop-api-1", container: str = "api", labels: str = "") -> dict[str, str]:
+    own = f'namespace="shop",pod="{name}",container="{container}"'
+    return {f"{metric}{{{own}{',' if labels else ''}{labels}}}": values}
+
+
 API = '{name="shop-api-1"}'
+POD = '{pod="shop-api-1", container="api"}'
 HTTP = "http_request_duration_seconds"
 
 QUERIES = [
@@ -84,7 +90,22 @@ QUERIES = [
         {"{}": 0.099},
         {"latency_metric": "traefik_service_request_duration_seconds", "latency_match": 'service="api@docker"'},
     ),
+    Query(
+        "only the new version's pods",
+        "latency-p99",
+        histogram(HTTP, 100, 0, 'pod="shop-api-1"') | histogram(HTTP, 0, 100, 'pod="shop-api-old"'),
+        {"{}": 0.099},
+        {"latency_pods": "pod"},
+    ),
     # errors
+    Query(
+        "errors of the new version's pods",
+        "errors-share",
+        api("http_requests_total", "0+60x20", 'code="200",pod="shop-api-1"')
+        | api("http_requests_total", "0+60x20", 'code="500",pod="shop-api-old"'),
+        {"{}": 0},
+        {"errors_pods": "pod"},
+    ),
     Query(
         "no errors yet, so no such series",
         "errors-share",
@@ -187,6 +208,41 @@ QUERIES = [
         container("container_cpu_usage_seconds_total", "new", "0+3x20") | started(new=2000),
         {},
     ),
+    # kubernetes
+    Query(
+        "the pod as a whole, its pause container, the old version's and another namespace's do not count",
+        "kubernetes-memory",
+        pod("container_memory_working_set_bytes", "80x20")
+        | pod("container_spec_memory_limit_bytes", "200x20")
+        | pod("container_memory_working_set_bytes", "190x20", container="")
+        | pod("container_memory_working_set_bytes", "190x20", container="POD")
+        | pod("container_memory_working_set_bytes", "190x20", name="shop-api-old")
+        | pod("container_spec_memory_limit_bytes", "200x20", name="shop-api-old")
+        | {'container_memory_working_set_bytes{namespace="x",pod="shop-api-1",container="api"}': "199x20"},
+        {POD: 0.4},
+    ),
+    Query(
+        "a pod without a limit",
+        "kubernetes-memory",
+        pod("container_memory_working_set_bytes", "80x20") | pod("container_spec_memory_limit_bytes", "0x20"),
+        {},
+    ),
+    Query(
+        "a pod at half of its processor limit",
+        "kubernetes-cpu",
+        pod("container_cpu_usage_seconds_total", "0+7.5x20")
+        | pod("container_spec_cpu_quota", "100000x20")
+        | pod("container_spec_cpu_period", "100000x20"),
+        {POD: 0.5},
+    ),
+    Query("a pod without a quota", "kubernetes-cpu", pod("container_cpu_usage_seconds_total", "0+3x20"), {}),
+    Query(
+        "a pod throttled in 60 of 100 periods",
+        "kubernetes-throttled",
+        pod("container_cpu_cfs_periods_total", "0+100x20")
+        | pod("container_cpu_cfs_throttled_periods_total", "0+60x20"),
+        {POD: 0.6},
+    ),
     Query(
         "throttled in 60 of 100 periods",
         "cpu-throttled",
@@ -203,7 +259,7 @@ def question(query: Query) -> str:
     file = read_rule_file(ROOT / "rules" / f"{pack}.yaml", JOB | (query.vars or {}))
     (rule,) = (rule for rule in file.rules if rule.name == query.rule)
     assert isinstance(rule.measure, PrometheusMeasure)
-    return render(rule.measure.query, {**file.vars, "pods": "shop-api-1|shop-web-1"})
+    return render(rule.measure.query, {**file.vars, "pods": "shop-api-1|shop-web-1", "namespace": "shop"})
 
 
 @pytest.mark.prometheus

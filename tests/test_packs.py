@@ -24,7 +24,7 @@ def rules(pack: str) -> tuple[Rule, ...]:
 
 
 def test_the_packs_the_issue_names_are_here():
-    assert PACKS == ["cpu", "crash", "errors", "health", "latency", "memory"]
+    assert PACKS == ["cpu", "crash", "errors", "health", "kubernetes", "latency", "memory"]
 
 
 @pytest.mark.parametrize("pack", PACKS)

@@ -5,7 +5,7 @@ The same code serves the command line and the HTTP API, with and without a runni
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 
 from watchdog.act.guard import objections
@@ -21,6 +21,7 @@ from watchdog.model.rule import Mode
 from watchdog.model.target import Target
 from watchdog.model.watch import Decision, DecisionKind, Watch, WatchState
 from watchdog.report import incident as tell
+from watchdog.roster import Roster
 from watchdog.store.base import Step, Store
 
 UNDER_WAY = (WatchState.rolling_back, WatchState.verifying)
@@ -42,22 +43,22 @@ class Actions:
     def __init__(
         self,
         store: Store,
-        targets: Sequence[Target],
+        roster: Roster,
         notices: Callable[[Event], tuple[Notice, ...]],
         clock: Clock,
         scene: Callable[[str], Scene],
     ) -> None:
         self._store = store
-        self._targets = {t.name: t for t in targets}
+        self._roster = roster
         self._notices = notices
         self._clock = clock
         self._scene = scene
 
     def target(self, name: str) -> Target:
         """The target of that name. Raises UnknownName with those that exist."""
-        if name not in self._targets:
-            raise UnknownName(f"no target {name!r} in this config; it has: {', '.join(sorted(self._targets))}")
-        return self._targets[name]
+        if name not in self._roster:
+            raise UnknownName(f"no target {name!r} in this config; it has: {self._roster.names()}")
+        return self._roster[name]
 
     def rollback(self, target: str, to: str | None, by: str) -> Watch:
         """Ask for a rollback, to the newest known-good revision or to `to`. Returns the condemned watch: the engine of

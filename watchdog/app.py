@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 from uuid import uuid4
 
 from pydantic import SecretStr
@@ -20,12 +21,13 @@ from watchdog.engine import Engine, Parts
 from watchdog.jobs import Jobs, Pool
 from watchdog.model.incident import Event, Notice
 from watchdog.model.target import Target
-from watchdog.observe.base import Gauge, Platform
+from watchdog.observe.base import Discovery, Gauge, Platform
 from watchdog.report.base import Receiver
 from watchdog.report.metrics import Metrics
 from watchdog.report.outbox import Outbox, notices_for
 from watchdog.report.sentry import Sentry, SentryReceiver
 from watchdog.report.webhook import WebhookReceiver
+from watchdog.roster import Roster
 from watchdog.settings import ReceiverSettings, Settings
 from watchdog.store import open_store
 from watchdog.store.base import Step, Store
@@ -40,7 +42,7 @@ class App:
 
     settings: Settings
     clock: Clock
-    targets: tuple[Target, ...]
+    roster: Roster
     store: Store
     platforms: dict[str, Platform]
     gauges: dict[str, Gauge]
@@ -54,6 +56,11 @@ class App:
     owner: str
     on_done: list[Callable[[], None]] = field(default_factory=list)
     """Called when a job is done: the daemon's wish to take its next turn at once."""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Those that are guarded now: the configured ones, and the releases that patterns found."""
+        return tuple(self.roster.values())
 
     def close(self) -> None:
         """End what was begun, give up the claims, close the store."""
@@ -71,10 +78,10 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
     Raises BadConfig, StoreUnavailable, StoreDamaged.
     """
     clock = clock or SystemClock()
-    targets = tuple(t for t in settings.targets if only is None or t.name in only)
+    roster = settings.roster if only is None else Roster([settings.roster[name] for name in only])
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
     store = open_store(settings.store)
-    platforms, actors = _platforms(targets)
+    platforms, actors = _platforms(roster.configured)
     gauges = _gauges(settings)
     metrics = Metrics()
     sentry = _sentry(settings)
@@ -85,9 +92,9 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
             call()
 
     jobs = Pool(THREADS, done)
-    notices = _notices(settings, clock)
+    notices = _notices(settings, roster, clock)
     parts = Parts(
-        targets=targets,
+        roster=roster,
         platforms=platforms,
         actors=actors,
         gauges=gauges,
@@ -95,13 +102,13 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
         jobs=jobs,
         owner=owner,
         notices=notices,
-        told=_counted(metrics, targets),
+        told=_counted(metrics, roster),
     )
     engine = Engine(parts, report=_reported(metrics, sentry))
     return App(
         settings=settings,
         clock=clock,
-        targets=targets,
+        roster=roster,
         store=store,
         platforms=platforms,
         gauges=gauges,
@@ -111,7 +118,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
         outbox=Outbox(store, _receivers(settings, clock, sentry)),
         jobs=jobs,
         engine=engine,
-        actions=Actions(store, targets, notices, clock, lambda name: engine.scene(name, clock.now())),
+        actions=Actions(store, roster, notices, clock, lambda name: engine.scene(name, clock.now())),
         owner=owner,
         on_done=on_done,
     )
@@ -126,12 +133,26 @@ def _platforms(targets: Sequence[Target]) -> tuple[dict[str, Platform], dict[str
         from watchdog.observe.compose import ComposePlatform  # noqa: PLC0415
 
         platforms["compose"], actors["compose"] = ComposePlatform(), ComposeActor()
+    if "helm" in kinds:
+        from watchdog.act.helm import HelmActor  # noqa: PLC0415
+        from watchdog.observe.helm import HelmPlatform  # noqa: PLC0415
+
+        platforms["helm"], actors["helm"] = HelmPlatform(), HelmActor()
     if "command" in kinds:
         from watchdog.act.command import CommandActor  # noqa: PLC0415
         from watchdog.observe.command import CommandPlatform  # noqa: PLC0415
 
         platforms["command"], actors["command"] = CommandPlatform(), CommandActor()
     return platforms, actors
+
+
+def found_by(patterns: Sequence[Target]) -> list[Target]:
+    """The targets that these patterns stand for now, asked of the platform. Raises Unavailable, Refused."""
+    platforms, _ = _platforms(patterns)
+    found: list[Target] = []
+    for pattern in patterns:
+        found += cast("Discovery", platforms[pattern.spec.kind]).discover(pattern)
+    return found
 
 
 def _gauges(settings: Settings) -> dict[str, Gauge]:
@@ -196,27 +217,25 @@ def _receivers(settings: Settings, clock: Clock, sentry: Sentry | None) -> dict[
     return receivers
 
 
-def _notices(settings: Settings, clock: Clock) -> Callable[[Event], tuple[Notice, ...]]:
+def _notices(settings: Settings, roster: Roster, clock: Clock) -> Callable[[Event], tuple[Notice, ...]]:
     by_name = {r.name: r for r in settings.receivers}
-    routes = {t.name: [by_name[name] for name in t.receivers] for t in settings.targets}
-    if settings.sentry is not None:
-        for found in routes.values():
-            found.append(SENTRY)
 
     def notices(event: Event) -> tuple[Notice, ...]:
-        return notices_for(event, routes.get(event.target, ()), clock.now())
+        target = roster.get(event.target)
+        if target is None:
+            return ()
+        route = [by_name[name] for name in target.receivers] + [SENTRY] * (settings.sentry is not None)
+        return notices_for(event, route, clock.now())
 
     return notices
 
 
-def _counted(metrics: Metrics, targets: Sequence[Target]) -> Callable[[Step], None]:
-    by_name = {t.name: t for t in targets}
-
+def _counted(metrics: Metrics, roster: Roster) -> Callable[[Step], None]:
     def counted(step: Step) -> None:
         for event in step.events:
             metrics.observe_event(event)
         for measurement in step.measurements:
-            target = by_name.get(step.watches[0].target) if step.watches else None
+            target = roster.get(step.watches[0].target) if step.watches else None
             rule = target.rule(measurement.rule) if target else None
             if target is not None and rule is not None:
                 metrics.observe_measurement(measurement, target.name, rule)

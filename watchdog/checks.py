@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from watchdog.app import App
+from watchdog.app import App, found_by
 from watchdog.engine.asking import asks_platform, context
 from watchdog.errors import BadTemplate, Refused, Unavailable
 from watchdog.model.deploy import Snapshot
@@ -28,24 +28,27 @@ class Finding:
 
 def findings(app: App) -> Iterator[Finding]:
     """One finding after the other, as they are made. The config itself was read already: it is valid."""
-    yield Finding(f"config {app.settings.path}", notes=(f"targets: {len(app.targets)}",))
+    yield Finding(f"config {app.settings.path}", notes=(f"targets: {len(app.roster.configured)}",))
     yield Finding("state", notes=(f"open watches: {len(app.store.open_watches())}",))
-    for target in app.targets:
+    for target in app.roster.configured:
         yield from _target(app, target)
 
 
 def _target(app: App, target: Target) -> Iterator[Finding]:
     platform = app.platforms[target.spec.kind]
     missing, notes = _sorted(platform.check(target))
-    snapshot = None
+    snapshot, seen = None, target
     if not missing:
         try:
-            snapshot = platform.snapshot(target, app.clock.now())
+            found = found_by([target]) if target.is_pattern else [target]
+            seen = next(iter(found), target)
+            snapshot = platform.snapshot(seen, app.clock.now()) if found else None
         except (Unavailable, Refused) as error:
             missing = (str(error),)
-    yield Finding(f"{target.name}: {target.spec.kind}", missing, (*notes, *_known_good(app, target)))
+    good = () if target.is_pattern else _known_good(app, target)
+    yield Finding(f"{target.name}: {target.spec.kind}", missing, (*notes, *good))
     for rule in target.rules:
-        yield _rule(app, target, rule, snapshot)
+        yield _rule(app, seen, rule, snapshot)
 
 
 def _known_good(app: App, target: Target) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ class Daemon:
         app.on_done.append(self._hurry)
         self._serve()
         for kind, platform in app.platforms.items():
-            platform.start([t for t in app.targets if t.spec.kind == kind], self._wake)
+            platform.start([t for t in app.roster.configured if t.spec.kind == kind], self._wake)
         self._scheduler.add_job(self._turn, "interval", seconds=TURN_SECONDS, id="turn", next_run_time=_now())
         for name in app.outbox.names:
             self._scheduler.add_job(
@@ -85,7 +85,7 @@ class Daemon:
             )
         self._scheduler.add_job(self._prune, "interval", hours=1, id="prune", next_run_time=_now())
         self._scheduler.start()
-        log.info("guarding %d targets as %s", len(app.targets), app.owner)
+        log.info("guarding %s as %s", app.roster.names(), app.owner)
 
     def stop(self) -> None:
         """Ask `run` to end. Any thread and any signal may call this."""
@@ -139,7 +139,7 @@ class Daemon:
 
         web = create_app(
             store=app.store,
-            targets=app.targets,
+            roster=app.roster,
             metrics_text=self._metrics,
             alive=self.alive,
             ready=self.ready,
@@ -200,9 +200,9 @@ class Daemon:
         app.metrics.observe_watches(app.store.open_watches(), len(app.targets))
         app.metrics.set_queue(*app.store.queue())
         now = app.clock.now()
-        for target in app.targets:
-            pause = app.store.pause(target.name)
-            app.metrics.observe_paused(target.name, pause is not None and (pause.until is None or now < pause.until))
+        paused = {p.target for p in app.store.pauses() if p.until is None or now < p.until}
+        for target in app.roster:
+            app.metrics.observe_paused(target, target in paused)
         return app.metrics.text()
 
     def _wake(self, target: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from watchdog.act.guard import Facts, objections, safe_revision
 from watchdog.model.deploy import Revision
 from watchdog.model.incident import Pause
-from watchdog.model.rollback import Objections, Rollback
+from watchdog.model.rollback import Objection, Objections, Rollback
 from watchdog.model.rule import Mode
 from watchdog.model.target import RollbackPolicy
 from watchdog.model.watch import Watch, WatchState
@@ -65,6 +65,14 @@ def test_nothing_speaks_against_it() -> None:
     assert said() == []
 
 
+DRAFTED = (
+    Objection(name=Objections.migration_ran, reason="hook Job migrate-2 ran", hold=True),
+    Objection(name=Objections.gitops_owner, reason="Flux HelmRelease shop would undo it"),
+    Objection(name=Objections.data_at_risk, reason="PersistentVolumeClaim data would be deleted", hold=True),
+)
+"""What a draft itself objects to, by the target's policy."""
+
+
 @pytest.mark.parametrize(
     ("changes", "name", "words"),
     [
@@ -110,6 +118,7 @@ def test_nothing_speaks_against_it() -> None:
             "3 rollbacks in 24 hours, max_per_day is 3",
         ),
         ({"policy": RollbackPolicy(max_per_day=0)}, "max_per_day", "0 rollbacks in 24 hours, max_per_day is 0"),
+        *(({"drafted": (no,)}, no.name.value, no.reason) for no in DRAFTED),
     ],
 )
 def test_each_objection_in_its_words(changes: dict[str, Any], name: str, words: str) -> None:
@@ -216,3 +225,23 @@ def test_a_person_is_bound_by_no_pause_and_no_budget(
     manual = MANUAL.model_copy(update={"mode": mode})
     elsewhere = tuple(r for r in ledger if r.watch != "w-1")
     assert objections(facts(watch=manual, pause=pause, rollbacks=elsewhere, policy=policy), NOW) == ()
+
+
+def test_a_person_overrides_what_the_policies_object_to() -> None:
+    assert said(drafted=DRAFTED, watch=watch(origin="manual")) == []
+
+
+def test_a_reversible_rule_speaks_for_migrations_only() -> None:
+    assert [name for name, _ in said(drafted=DRAFTED, reversible=True)] == ["gitops_owner", "data_at_risk"]
+
+
+def test_what_the_platform_does_not_keep_any_more_is_passed_over() -> None:
+    old = revision("v1", known_good=True, known_good_at=NOW)
+    older = revision("v0", known_good=True, known_good_at=NOW - timedelta(hours=1))
+    assert safe_revision([old, older], watch()) == old
+    assert safe_revision([old, older], watch(), kept=("v2", "v0")) == older
+
+
+def test_with_nothing_good_kept_the_newest_is_named_and_the_draft_says_what_is_lost() -> None:
+    lost = revision("v1", known_good=True)
+    assert safe_revision([lost], watch(), kept=("v2",)) == lost

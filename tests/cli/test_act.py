@@ -131,7 +131,7 @@ class TestDryRun:
     def test_for_machines(self, two: Shop) -> None:
         preview = two.run("rollback", "shop", "--dry-run", "-o", "json").json
         assert set(preview) == {"target", "from_revision", "to_revision", "draft", "objections"}
-        assert set(preview["draft"]) == {"changes", "expected", "commands", "warnings"}
+        assert set(preview["draft"]) == {"changes", "expected", "commands", "warnings", "objections"}
         assert preview["objections"] == []
 
     def test_an_objection_is_a_no(self, shop: Shop) -> None:

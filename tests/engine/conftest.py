@@ -11,6 +11,7 @@ from watchdog.model.incident import Event, EventKind, Notice
 from watchdog.model.rule import CrashesMeasure, HttpMeasure, PrometheusMeasure, ReleaseMeasure, Rule
 from watchdog.model.target import CommandSpec, Target
 from watchdog.model.watch import Watch
+from watchdog.roster import Roster
 from watchdog.store.base import Store
 from watchdog.store.memory import MemoryStore
 from watchdog.testing import FakeActor, FakeClock, FakeGauge, FakePlatform, World
@@ -84,7 +85,7 @@ class Guarded:
         """A new process over the same store and world."""
         return Engine(
             Parts(
-                targets=[self.target],
+                roster=Roster([self.target]),
                 platforms={"command": self.platform},
                 actors={"command": self.actor},
                 gauges={"prometheus": self.gauge, "http": self.probe},

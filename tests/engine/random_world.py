@@ -22,6 +22,7 @@ from watchdog.model.incident import EventKind
 from watchdog.model.rollback import ActResult, Plan
 from watchdog.model.rule import Mode
 from watchdog.model.target import Target
+from watchdog.roster import Roster
 from watchdog.store.base import Step
 from watchdog.store.memory import MemoryStore
 from watchdog.testing import FakeActor
@@ -182,7 +183,7 @@ class RandomWorld(Guarded):
     def another(self, owner: str) -> Engine:
         return Engine(
             Parts(
-                targets=[self.target], platforms={"command": self.platform}, actors={"command": self.actor},
+                roster=Roster([self.target]), platforms={"command": self.platform}, actors={"command": self.actor},
                 gauges={"prometheus": self.gauge, "http": self.probe}, store=self.store, jobs=self.jobs, owner=owner,
                 notices=self._notices,
             ),
@@ -285,7 +286,11 @@ class RandomWorld(Guarded):
     def _person(self, how: int) -> None:
         """Somebody does something, as far as it is possible just then."""
         actions = Actions(
-            self.witness, [self.target], self._notices, self.clock, lambda n: self.engine.scene(n, self.clock.now())
+            self.witness,
+            Roster([self.target]),
+            self._notices,
+            self.clock,
+            lambda n: self.engine.scene(n, self.clock.now()),
         )
         orders: list[Callable[[], object]] = [
             lambda: actions.rollback("shop", None, "ada"),

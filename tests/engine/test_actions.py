@@ -11,6 +11,7 @@ from watchdog.actions import Actions
 from watchdog.errors import Refused, UnknownName
 from watchdog.model.rollback import Objections
 from watchdog.model.watch import WatchState
+from watchdog.roster import Roster
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def g(guarded) -> Guarded:
 
 
 def actions(g: Guarded) -> Actions:
-    return Actions(g.store, [g.target], g._notices, g.clock, lambda name: g.engine.scene(name, g.clock.now()))
+    return Actions(g.store, Roster([g.target]), g._notices, g.clock, lambda name: g.engine.scene(name, g.clock.now()))
 
 
 def test_a_person_rolls_back_with_the_same_proof_and_incident(g):

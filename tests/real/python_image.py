@@ -18,11 +18,12 @@ LEFT_OUT = {"site-packages", "dist-packages", "test", "idlelib", "tkinter", "ens
 
 def python_image(engine: DockerEngine, tag: str) -> str:
     """Make `tag` and return it."""
-    engine.client.api.import_image_from_data(_root(), repository=tag, changes=["ENV PATH=/usr/bin:/bin"])
+    engine.client.api.import_image_from_data(python_root(), repository=tag, changes=["ENV PATH=/usr/bin:/bin"])
     return tag
 
 
-def _root() -> bytes:
+def python_root() -> bytes:
+    """A file system with this machine's Python in it, as a tar archive: `/usr/bin/python3` and what it needs."""
     program = Path(os.path.realpath(sys.executable))
     library = Path(sysconfig.get_path("stdlib"))
     buffer = io.BytesIO()

@@ -205,6 +205,12 @@ def sample_events():
         made[2],
         words.would_roll_back(WATCH, after(62), "r7", PLAN.draft),
         *made[3:],
+        words.rollback_seen(
+            TARGET,
+            revision("r9", same_as="r7", known_good=True, known_good_because="restored", summary=""),
+            "r8",
+            after(70),
+        ),
         words.ended(EventKind.failed, watch_of(WatchState.failed), after(190), "probe api still fails: 503", after(61)),
         words.blocked(watch_of(WatchState.blocked, plan=None, verification=None), after(62), [objection]),
         words.held(

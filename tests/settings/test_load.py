@@ -64,8 +64,7 @@ def test_the_issues_example_works_as_it_stands(config: Config, tmp_path: Path) -
     assert read.http.token is not None
     assert read.http.token.get_secret_value() == "open-sesame"
     assert [receiver.name for receiver in read.receivers] == ["oncall"]
-    shop = read.target("shop")
-    assert shop is not None
+    shop = read.roster["shop"]
     assert shop.spec == ComposeSpec(project="shop", files=("docker-compose.prod.yml",), directory="/srv/shop")
     assert shop.watch == WatchPolicy(
         bake_time=timedelta(minutes=10), initial_delay=timedelta(seconds=15), interval=timedelta(seconds=5)
@@ -290,7 +289,7 @@ def test_what_can_be_wrong_beside_targets(problems: Lines, tmp_path: Path, text:
         ("receivers: [oncal]", "receivers[0]: there is no receiver 'oncal'; known receivers: none"),
         ("environmnt: x",
          ("environmnt: unknown key; did you mean environment? known keys: "
-         "command, compose, environment, mode, name, probes, receivers, rollback, rules, vars, watch")),
+         "command, compose, environment, helm, mode, name, probes, receivers, rollback, rules, vars, watch")),
         ("mode: dry-run", "mode: expected one of enforce, dry_run, not 'dry-run'; did you mean dry_run?"),
         ("vars: {pods: x}", "vars.pods: pods is a built-in name; choose another"),
         ("watch: {bake_time: 10 minutes}",
@@ -305,7 +304,7 @@ def test_what_can_be_wrong_beside_targets(problems: Lines, tmp_path: Path, text:
         ("rollback: {first_known_good: runing}",
          "rollback.first_known_good: expected one of none, running, not 'runing'; did you mean running?"),
         ("command: {status: [a], history: [b], rollback: [c]}",
-         ": a target has exactly one of compose, command; this one has compose and command"),
+         ": a target has exactly one of compose, helm, command; this one has compose and command"),
         ("probes: [{name: a, http: 'http://x/', tcp: 'x:1'}]",
          "probes[0]: a probe has exactly one of http, tcp, command; this one has http and tcp"),
         ("probes: [{name: a}]", "probes[0]: a probe has exactly one of http, tcp, command; this one has none"),
@@ -346,7 +345,7 @@ def test_what_can_be_wrong_with_a_target(problems: Lines, line: str, said: str) 
         ("[{pack: mine.yaml, override: {dead: {fail_when: x}}}]",
          ("watchdog.yaml:5: targets[0].rules[0].override.dead.fail_when: unknown key; "
          "known keys: action, consecutive_errors, consecutive_failures, failure_limit, for, initial_delay, interval, "
-         "mode")),
+         "mode, reversible")),
         ("[{pack: mine.yaml, override: {slow: {for: 20m}}}]",
          ("watchdog.yaml:5: targets[0].rules[0]: "
          "rule slow can never trip: it takes 20m15s to, and watch.bake_time is 10m")),

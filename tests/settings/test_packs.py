@@ -10,7 +10,7 @@ from watchdog.settings import packs
 
 
 def test_the_packs_that_ship() -> None:
-    assert list(packs.shipped()) == ["cpu", "crash", "errors", "health", "latency", "memory"]
+    assert list(packs.shipped()) == ["cpu", "crash", "errors", "health", "kubernetes", "latency", "memory"]
 
 
 def test_an_installed_package_has_them_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,7 +157,7 @@ def test_how_often_it_must_fail(fields: str, how_often: tuple[object, ...]) -> N
 
 EVERY_KEY = (
     "action, alert, command, consecutive_errors, consecutive_failures, crashes, fail_when, failure_limit, for, http, "
-    "initial_delay, interval, mode, name, pass_when, prometheus, release, scrape, summary, tcp, trigger"
+    "initial_delay, interval, mode, name, pass_when, prometheus, release, reversible, scrape, summary, tcp, trigger"
 )
 
 

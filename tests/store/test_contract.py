@@ -271,3 +271,11 @@ def test_prune_takes_as_many_turns_as_it_needs(store: Store) -> None:
     store.save(Step(watches=(ended("old", 1, at(10)),), measurements=tuple(measurement("old") for _ in range(4_321))))
     assert store.prune(at(50)) == 4_321
     assert store.measurements("old") == []
+
+
+def test_all_bookmarks_and_pauses_by_name(store: Store) -> None:
+    for name in ("web", "api"):
+        store.save(Step(bookmark=bookmark().model_copy(update={"target": name})))
+        store.save(Step(pause=pause().model_copy(update={"target": name})))
+    assert [mark.target for mark in store.bookmarks()] == ["api", "web"]
+    assert [found.target for found in store.pauses()] == ["api", "web"]

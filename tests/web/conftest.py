@@ -15,6 +15,7 @@ from watchdog.model.rollback import Draft, Objection, Objections
 from watchdog.model.target import ComposeSpec, Target
 from watchdog.model.watch import Watch, WatchState
 from watchdog.report.metrics import Metrics
+from watchdog.roster import Roster
 from watchdog.store.base import Step
 from watchdog.store.memory import MemoryStore
 from watchdog.web.app import create_app
@@ -109,7 +110,7 @@ class Api:
         self.unexpected = []
         given = {
             "store": self.store,
-            "targets": [TARGET],
+            "roster": Roster([TARGET]),
             "metrics_text": self.metrics.text,
             "alive": lambda: self.alive,
             "ready": lambda: self.ready,

@@ -36,17 +36,23 @@ class Facts(Value):
     me: str
     cannot_plan: str | None = None
     """The actor's reason why this rollback can't be done at all."""
+    drafted: tuple[Objection, ...] = ()
+    """The draft's own, by the target's policy."""
+    reversible: bool = False
+    """Whether every rule that tripped is marked as undone by a rollback, migration or not."""
 
 
-def safe_revision(revisions: Sequence[Revision], watch: Watch) -> Revision | None:
+def safe_revision(revisions: Sequence[Revision], watch: Watch, kept: Sequence[str] = ()) -> Revision | None:
     """The revision to go back to: the wanted one of a manual rollback, else the newest known good one.
 
-    `revisions` are newest first. Never the one that is watched, never one that was itself rolled back from.
+    `revisions` are newest first; `kept` are those the platform still has, where it keeps any. Never the one that is
+    watched, never one that was itself rolled back from.
     """
     if watch.requested_revision is not None:
         return next((r for r in revisions if r.id == watch.requested_revision), None)
     others = [r for r in revisions if r.id != watch.revision and r.fingerprint != watch.fingerprint]
     good = [r for r in others if r.known_good and not r.condemned]
+    good = [r for r in good if r.id in kept] or good  # with none kept, the draft says what is lost
     return max(good, key=lambda r: r.known_good_at or r.seen_at, default=None)
 
 
@@ -54,7 +60,7 @@ def objections(facts: Facts, now: datetime) -> tuple[Objection, ...]:
     """Every reason not to roll back now; empty: go on. The most telling one comes first."""
     found = [*_ownership(facts), *_state_of_the_world(facts)]
     if facts.watch.origin == "deploy":
-        found += [*_word_of_people(facts, now), *_budget(facts, now)]
+        found += [*_word_of_people(facts, now), *_budget(facts, now), *_policies(facts)]
     return tuple(found)
 
 
@@ -109,6 +115,11 @@ def _word_of_people(facts: Facts, now: datetime) -> list[Objection]:
     if facts.watch.mode is Mode.dry_run:
         found.append(_no(Objections.dry_run, "this target is in dry run: everything but the act"))
     return found
+
+
+def _policies(facts: Facts) -> list[Objection]:
+    """What only a person may override. A rule that is marked reversible has said so for migrations."""
+    return [o for o in facts.drafted if not (facts.reversible and o.name is Objections.migration_ran)]
 
 
 def _budget(facts: Facts, now: datetime) -> list[Objection]:

@@ -14,7 +14,7 @@ import typer
 from rich.text import Text
 
 from watchdog.actions import UNDER_WAY, Preview
-from watchdog.app import App, build
+from watchdog.app import App, build, found_by
 from watchdog.cli.common import (
     DEFAULT_CONFIG,
     INTERRUPTED,
@@ -85,12 +85,12 @@ def _chosen(settings: Settings, config: Path, target: str | None, environment: s
     if (target is None) == (environment is None):
         raise BadConfig("name a TARGET, or all targets of one with --environment NAME")
     if target is not None:
-        if settings.target(target) is None:
-            raise UnknownName(
-                f"no target {target!r} in {config}; it has: {', '.join(t.name for t in settings.targets)}"
-            )
+        if target not in settings.roster:
+            raise UnknownName(f"no target {target!r} in {config}; it has: {settings.roster.names()}")
         return [target]
-    names = [t.name for t in settings.targets if t.environment == environment]
+    there = [t for t in settings.targets if t.environment == environment]
+    names = [t.name for t in there if not t.is_pattern]
+    names += [t.name for t in found_by([t for t in there if t.is_pattern])]
     if not names:
         known = ", ".join(sorted({t.environment for t in settings.targets}))
         raise UnknownName(f"no target in environment {environment!r} in {config}; it has: {known}")
@@ -147,7 +147,7 @@ def _roll_back(app: App, names: list[str], to: str | None, output: Output) -> No
     _deliver(app, names)
     for watch in ended:
         if output is Output.json:
-            story = explanation_of(app.store, {t.name: t for t in app.targets}, watch.incident or "")
+            story = explanation_of(app.store, app.roster, watch.incident or "")
             typer.echo(story.model_dump_json(indent=2))
         else:
             good = watch.state is WatchState.recovered

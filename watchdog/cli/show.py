@@ -21,7 +21,8 @@ def status(config: ConfigOption = DEFAULT_CONFIG, output: OutputOption = Output.
     """What is true of each target now."""
     settings = settings_of(config, secrets=False)
     with opened(settings) as store:
-        view = status_of(store, settings.targets, datetime.now(UTC))
+        settings.roster.meet(mark.target for mark in store.bookmarks())
+        view = status_of(store, tuple(settings.roster.values()), datetime.now(UTC))
     show(view, status_table(view), output)
 
 
@@ -33,13 +34,14 @@ def history(
 ) -> None:
     """The revisions of a target."""
     settings = settings_of(config, secrets=False)
-    found = settings.target(target)
-    if found is None:
-        raise UnknownName(f"no target {target!r} in {config}; it has: {', '.join(t.name for t in settings.targets)}")
+    if target not in settings.roster:
+        raise UnknownName(f"no target {target!r} in {config}; it has: {settings.roster.names()}")
     with opened(settings) as store:
         bookmark = store.bookmark(target)
         running = bookmark.revision if bookmark else None
-        view = history_view(found, store.revisions(target, limit), store.watches(target, limit=500), running)
+        view = history_view(
+            settings.roster[target], store.revisions(target, limit), store.watches(target, limit=500), running
+        )
     show(view, history_table(view), output)
 
 
@@ -70,5 +72,5 @@ def explain(
             if not latest:
                 raise UnknownName("there has been no incident yet")
             incident = latest[0].id
-        story = explanation_of(store, {t.name: t for t in settings.targets}, incident)
+        story = explanation_of(store, settings.roster, incident)
     show(story, explanation(story, all_measurements=everything), output)

@@ -24,6 +24,8 @@ class Arrival(Enum):
     nothing = "nothing"
     first_sight = "first sight"
     deploy = "deploy"
+    rollback = "rollback"
+    """Somebody brought an earlier revision back: not a deploy to be judged."""
     same_rollout = "same rollout"
     taken_down = "taken down"
 
@@ -36,6 +38,8 @@ def arrival(snapshot: Snapshot, bookmark: Bookmark | None, watch: Watch | None, 
         return Arrival.first_sight
     if snapshot.fingerprint == bookmark.fingerprint:
         return Arrival.nothing
+    if snapshot.brought_back is not None:
+        return Arrival.rollback
     if watch is not None and watch.state is WatchState.arriving and now - watch.changed_at < SAME_ROLLOUT:
         return Arrival.same_rollout
     return Arrival.deploy
@@ -64,6 +68,8 @@ def foreign(plan: Plan, left: Revision | None, running: Snapshot) -> str | None:
     Returns what was found, in words, or None. Asked after a restart in the middle of a rollback.
     """
     expected = plan.draft.expected
+    if running.plan == plan.id:
+        return None
     if running.name is not None and running.name not in {plan.from_revision, plan.to_revision}:
         return f"revision {running.name} runs"
     for service, image in running.images.items():

@@ -12,7 +12,7 @@ from watchdog.model.base import format_duration
 from watchdog.model.deploy import Phase, Snapshot
 from watchdog.model.measurement import Observation, Sample
 from watchdog.model.rule import PLATFORM_KINDS, CrashesMeasure, Measure, ReleaseMeasure, Rule
-from watchdog.model.target import ComposeSpec, Target
+from watchdog.model.target import ComposeSpec, HelmSpec, Target
 from watchdog.model.watch import Progress, Watch, WatchState
 
 PROVING = timedelta(seconds=0.5)
@@ -21,11 +21,13 @@ PROVING = timedelta(seconds=0.5)
 
 def context(target: Target, revision: str, snapshot: Snapshot | None) -> dict[str, str]:
     """The names a template may use, with their values for this revision."""
-    release = target.spec.project if isinstance(target.spec, ComposeSpec) else target.name
+    spec = target.spec
+    release = spec.project if isinstance(spec, ComposeSpec) else target.name
+    release = spec.release if isinstance(spec, HelmSpec) else release
     built_in = {
         "target": target.name,
         "environment": target.environment,
-        "namespace": release,
+        "namespace": spec.namespace if isinstance(spec, HelmSpec) else release,
         "release": release,
         "revision": revision,
         "pods": snapshot.pods if snapshot else "",

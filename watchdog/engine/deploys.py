@@ -28,12 +28,7 @@ GUARDING = (WatchState.arriving, WatchState.watching, WatchState.held, WatchStat
 def take_note(scene: Scene, watches: list[Watch]) -> list[Watch]:
     """Compare the new snapshot with what was known, and store what follows. Returns the watches to go on with."""
     place, snapshot = scene.place, scene.place.snapshot
-    if snapshot is None or place.error is not None:
-        return watches
-    if not place.bookmark_read:
-        place.bookmark = scene.parts.store.bookmark(place.target.name)
-        place.bookmark_read = True
-    if any(w.state in {WatchState.rolling_back, WatchState.verifying} for w in watches) and not _restored(watches):
+    if snapshot is None or place.error is not None or _rolling_back(watches):
         return watches
     current = next((w for w in watches if w.state in GUARDING), None)
     came = arrival(snapshot, place.bookmark, current, scene.now)
@@ -47,15 +42,19 @@ def take_note(scene: Scene, watches: list[Watch]) -> list[Watch]:
         incident = _closed(scene, ended, reason) if ended.incident else None
         scene.save(ended, tell.superseded(ended, scene.now, reason, None), incident=incident)
         return [w for w in watches if w is not current]
+    elif came is Arrival.rollback:
+        return _brought_back(scene, watches, snapshot)
     elif came is Arrival.deploy:
         return [_open(scene, watches, snapshot)]
     return watches
 
 
-def _restored(watches: list[Watch]) -> bool:
-    """Whether the rollback under way has been seen to be as planned: what changes after that is somebody's deploy."""
-    proving = [w for w in watches if w.state is WatchState.verifying]
-    return bool(proving) and all(w.verification and w.verification.restored for w in proving)
+def _rolling_back(watches: list[Watch]) -> bool:
+    """Whether a rollback is under way that has not been seen to be as planned yet: what changes after that is
+    somebody's deploy."""
+    acting = any(w.state is WatchState.rolling_back for w in watches)
+    proving = [w.verification for w in watches if w.state is WatchState.verifying]
+    return acting or any(proof is None or not proof.restored for proof in proving)
 
 
 def _revision(scene: Scene, snapshot: Snapshot) -> Revision:
@@ -125,6 +124,7 @@ def _open(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> Watch:
     troubled = next((w for w in ended if w.incident), None)
     scene.place.judged.clear()
     scene.place.recorded = ""
+    scene.place.woken = scene.place.woken or not snapshot.whole  # a watch needs more than a glance
     return scene.save(
         watch,
         tell.deploy_seen(watch, scene.now, revision.summary),
@@ -134,6 +134,33 @@ def _open(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> Watch:
         bookmark=_bookmark(scene, revision, snapshot),
         incident=_closed(scene, troubled, reason) if troubled else None,
     )
+
+
+def _brought_back(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> list[Watch]:
+    """Somebody rolled back by hand: what was watched is superseded, and what came back is not judged against it."""
+    source = scene.parts.store.revision(scene.target.name, snapshot.brought_back or "")
+    revision = _revision(scene, snapshot).model_copy(update={"same_as": snapshot.brought_back})
+    left = scene.place.bookmark.revision if scene.place.bookmark else None
+    if source is not None and source.known_good and snapshot.rollout.phase is Phase.complete:
+        good = {"known_good": True, "known_good_at": scene.now, "known_good_because": "restored"}
+        revision = revision.model_copy(update=good)
+    reason = f"someone rolled back to {snapshot.brought_back}"
+    ended = [_end(w, scene, reason) for w in watches]
+    events = [tell.superseded(w, scene.now, reason, revision.id) for w in ended]
+    incidents = [_closed(scene, w, reason) for w in ended if w.incident]
+    events.append(tell.rollback_seen(scene.target, revision, left, scene.now))
+    scene.place.recorded = ""
+    scene.write(
+        Step(
+            watches=tuple(w.model_copy(update={"version": w.version + 1}) for w in ended),
+            revisions=(revision,),
+            bookmark=_bookmark(scene, revision, snapshot),
+            events=tuple(events),
+            incidents=tuple(incidents),
+            notices=tuple(n for e in events for n in scene.parts.notices(e)),
+        )
+    )
+    return []
 
 
 def _closed(scene: Scene, watch: Watch, reason: str) -> Incident:
@@ -179,7 +206,7 @@ def _end(watch: Watch, scene: Scene, reason: str) -> Watch:
 
 def record(scene: Scene) -> None:
     """Have the platform record what runs, once for each fingerprint and again when its rollout settled."""
-    place, jobs, snapshot = scene.place, scene.parts.jobs, scene.place.snapshot
+    place, jobs, snapshot = scene.place, scene.parts.jobs, scene.place.close_up
     if snapshot is None or place.bookmark is None or place.bookmark.fingerprint != snapshot.fingerprint:
         return
     mark = f"{snapshot.fingerprint} {snapshot.rollout.phase.value}"

@@ -7,7 +7,8 @@ its next step. Everything between two steps is in the store, so a new process go
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from watchdog.engine import deploys, proving, rolling, watching
@@ -22,6 +23,8 @@ CLAIM = timedelta(seconds=30)
 BUSY = timedelta(seconds=1)
 """How often a target is looked at while its rollout, or the proof of a rollback, is under way."""
 
+LOOKS_A_TURN = 200
+"""How many targets with nothing going on are looked at for the first time in one turn."""
 QUIET = timedelta(minutes=1)
 
 STEPS: dict[WatchState, Callable[[Scene, Watch], Watch]] = {
@@ -41,14 +44,18 @@ class Engine:
         """`report` is told of unexpected errors of one target's turn; the other targets' turns go on."""
         self._parts = parts
         self._report = report
-        self._places = {t.name: Place(target=t) for t in parts.targets}
+        self._places = {name: Place(target=target) for name, target in parts.roster.items()}
+        self._heard_of: deque[str] = deque()
         self.last_tick: datetime | None = None
 
     def wake(self, target: str) -> None:
-        """Something happened to this target: look at it on the next tick. Any thread may call this."""
+        """Something happened to this target: look at it on the next tick. A name that is new may be a release that a
+        pattern stands for. Any thread may call this."""
         place = self._places.get(target)
         if place is not None:
             place.woken = True
+        else:
+            self._heard_of.append(target)
 
     def looked(self, target: str) -> bool:
         """Whether what runs is known, or why it can't be."""
@@ -76,8 +83,16 @@ class Engine:
         by_target: dict[str, list[Watch]] = {}
         for watch in self._parts.store.open_watches():
             by_target.setdefault(watch.target, []).append(watch)
-        for name, place in self._places.items():
+        self._meet(by_target)
+        looks = LOOKS_A_TURN
+        for name, place in tuple(self._places.items()):
             try:
+                if name not in by_target:
+                    if self._nothing_to_do(place, now):
+                        continue
+                    looks -= place.snapshot is None
+                    if looks < 0:
+                        continue  # many were found at once: the next turns look at the rest
                 self._turn(place, by_target.get(name, []), now, steps)
             except Conflict as error:
                 place.bookmark_read = False
@@ -87,6 +102,22 @@ class Engine:
             except Exception as error:  # noqa: BLE001 -- the loop's edge: one target's trouble must not stop the others
                 self._complain(place, error, now)
         self.last_tick = now
+
+    def _meet(self, watched: Iterable[str]) -> None:
+        """Take up the targets that were heard of, or that have an open watch from before a restart."""
+        names = [name for name in watched if name not in self._places]
+        while self._heard_of:
+            names.append(self._heard_of.popleft())
+        self._parts.roster.meet(names)
+        for name in names:
+            if name in self._parts.roster and name not in self._places:
+                self._places[name] = Place(target=self._parts.roster[name])
+
+    def _nothing_to_do(self, place: Place, now: datetime) -> bool:
+        """An idle target whose platform tells of all that happens costs nothing, not even a claim."""
+        told = self._parts.platforms[place.target.spec.kind].resyncs
+        busy = place.woken or place.looking or place.looked_at is None or now < place.looked_at
+        return told and not busy and place.error is None and place.bookmark is not None
 
     def stop(self) -> None:
         """Give up the claims, so that another replica need not wait for them to expire."""
@@ -109,6 +140,9 @@ class Engine:
         scene = Scene(self._parts, place, now)
         if not self._claimed(scene):
             return
+        if not place.bookmark_read:
+            place.bookmark = scene.parts.store.bookmark(place.target.name)
+            place.bookmark_read = True
         looked = self._look(scene, watches)
         if looked:
             watches = deploys.take_note(scene, watches)
@@ -116,6 +150,16 @@ class Engine:
         for watch in watches:
             if steps and watch.state.open:
                 self._advance(scene, watch)
+        if looked and not watches and place.snapshot is not None and not place.snapshot.fingerprint:
+            self._forget(place)
+
+    def _forget(self, place: Place) -> None:
+        """A release that a pattern had found is gone."""
+        name = place.target.name
+        self._parts.roster.forget(name)
+        if name not in self._parts.roster.known:
+            self._parts.store.release(name, self._parts.owner)
+            del self._places[name]
 
     def _advance(self, scene: Scene, watch: Watch) -> None:
         """Let the watch take steps until one leaves its state as it was. Each is stored before the next begins."""
@@ -142,13 +186,16 @@ class Engine:
         place, jobs = scene.place, self._parts.jobs
         key = ("look", place.target.name)
         if not jobs.pending(key) and self._time_to_look(scene, watches):
-            place.woken = False
+            place.woken, place.looking = False, True
             place.looked_at = scene.now
             target, now = place.target, scene.now
-            jobs.submit(key, lambda: scene.platform.snapshot(target, now))
+            accepts = place.bookmark is None and target.rollback.first_known_good == "running"
+            whole = bool(watches) or accepts
+            jobs.submit(key, lambda: scene.platform.snapshot(target, now, whole=whole))
         done = jobs.take(key)
         if done is None:
             return False
+        place.looking = False
         error = done.exception()
         if error is None:
             place.snapshot, place.error = done.result(), None
@@ -172,6 +219,8 @@ class Engine:
             every = BUSY
         elif WatchState.watching in states:
             every = place.target.watch.interval
+        elif scene.platform.resyncs and place.error is None and place.bookmark is not None:
+            return False
         else:
             every = self._parts.sweep
         return scene.now - place.looked_at >= every

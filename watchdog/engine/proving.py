@@ -16,7 +16,7 @@ from watchdog.engine.watching import UNSEEN, measure
 from watchdog.judge.verify import begin_again, verify
 from watchdog.judge.window import after_gap
 from watchdog.model.base import format_duration
-from watchdog.model.deploy import Snapshot
+from watchdog.model.deploy import Revision, Snapshot
 from watchdog.model.incident import Bookmark, EventKind
 from watchdog.model.measurement import Measurement
 from watchdog.model.rollback import ActResult, Plan, Verification
@@ -55,7 +55,7 @@ def _acted(scene: Scene, watch: Watch, plan: Plan, result: ActResult) -> Watch:
 
 def _take_up_again(scene: Scene, watch: Watch, plan: Plan) -> Watch:
     """After a restart: the platform says how far it came."""
-    running = scene.place.snapshot
+    running = scene.place.close_up
     if running is None or scene.place.error is not None:
         return watch
     if not scene.actor.matches(scene.target, plan, running):
@@ -94,7 +94,7 @@ def _abandon(scene: Scene, watch: Watch, plan: Plan, someone: str) -> Watch:
 
 def prove(scene: Scene, watch: Watch) -> Watch:
     """Show that the rollback healed the service, on what was looked at after it."""
-    plan, running = _plan_of(watch), scene.place.snapshot
+    plan, running = _plan_of(watch), scene.place.close_up
     verification = watch.verification or Verification(began_at=scene.now)
     watch, verification = _after_a_gap(scene, watch, verification)
     if running is None or scene.place.error is not None or running.at <= verification.began_at:
@@ -104,22 +104,49 @@ def prove(scene: Scene, watch: Watch) -> Watch:
         someone = foreign(plan, scene.parts.store.revision(watch.target, watch.revision), running)
         if someone is not None:
             return _abandon(scene, watch, plan, someone)
-    bookmark = None
+    bookmark, made = None, _made(scene, watch, plan, running)
     if not differences and not verification.restored:
         verification = verification.model_copy(update={"restored": True})
-        bookmark = _bookmark(scene, plan.to_revision, running)
+        bookmark = _bookmark(scene, made.id if made else plan.to_revision, running)
     rules = verification_rules(scene.target, watch)
     progress, measurements = measure(scene, watch, rules, watch.verify_progress, "verification")
     proof = verify(verification, differences, rules, progress, scene.target.rollback, scene.now)
     watch = watch.model_copy(update={"verify_progress": progress, "verification": proof.verification})
     acted = verification.acted
     if differences and acted is not None and not acted.ok:
-        return _end(scene, watch, EventKind.failed, f"{acted.reason}; {'; '.join(differences)}", measurements)
+        reason = f"{acted.reason}; {'; '.join(differences)}"
+        return _end(scene, watch, EventKind.failed, reason, measurements, made=made)
     if proof.state == "recovered":
-        return _end(scene, watch, EventKind.recovered, proof.reason, measurements, bookmark)
+        return _end(scene, watch, EventKind.recovered, proof.reason, measurements, bookmark, made)
     if proof.state == "failed":
-        return _end(scene, watch, EventKind.failed, proof.reason, measurements, bookmark)
-    return scene.save(watch, measurements=measurements, bookmark=bookmark)
+        return _end(scene, watch, EventKind.failed, proof.reason, measurements, bookmark, made)
+    revisions = [made] if made and bookmark else []
+    return scene.save(watch, measurements=measurements, bookmark=bookmark, revisions=revisions)
+
+
+def _made(scene: Scene, watch: Watch, plan: Plan, running: Snapshot) -> Revision | None:
+    """Where the platform numbers a rollback as a revision of its own: the ledger's entry for it; else None."""
+    if running.plan != plan.id or running.name is None or running.name in {plan.to_revision, watch.revision}:
+        return None
+    known = scene.parts.store.revision(watch.target, running.name)
+    if known is not None and known.fingerprint == running.fingerprint:
+        return known
+    return Revision(
+        target=watch.target,
+        id=running.name,
+        fingerprint=running.fingerprint,
+        seen_at=scene.now,
+        images=running.images,
+        same_as=plan.to_revision,
+    )
+
+
+def _good_again(scene: Scene, made: Revision) -> Revision:
+    """A proved rollback to a known-good revision is known good as well."""
+    source = scene.parts.store.revision(made.target, made.same_as or "")
+    if source is None or not source.known_good:
+        return made
+    return made.model_copy(update={"known_good": True, "known_good_at": scene.now, "known_good_because": "restored"})
 
 
 def _wait_to_see(scene: Scene, watch: Watch, verification: Verification) -> Watch:
@@ -153,13 +180,17 @@ def _end(
     reason: str,
     measurements: list[Measurement],
     bookmark: Bookmark | None = None,
+    made: Revision | None = None,
 ) -> Watch:
-    """Recovered, or failed: then what runs is taken note of, so that the remains do not look like a deploy."""
+    """Recovered, or failed: then what runs is taken note of, so that the remains do not look like a deploy. `made` is
+    the platform's own revision of the rollback."""
     state = WatchState.recovered if kind is EventKind.recovered else WatchState.failed
     running = scene.place.snapshot
     restored = watch.verification is not None and watch.verification.restored
     if state is WatchState.failed and not restored and running is not None and running.fingerprint:
-        bookmark = _bookmark(scene, watch.revision, running)
+        bookmark = _bookmark(scene, made.id if made else watch.revision, running)
+    if made is not None and state is WatchState.recovered:
+        made = _good_again(scene, made)
     watch = watch.model_copy(update={"state": state, "ended_at": scene.now, "end_reason": reason})
     before = scene.parts.store.incident(watch.incident or "")
     headline = before.headline if before else watch.revision
@@ -169,6 +200,7 @@ def _end(
         measurements=measurements,
         incident=tell.incident_of(watch, scene.now, headline, before),
         bookmark=bookmark,
+        revisions=[made] if made else [],
     )
 
 

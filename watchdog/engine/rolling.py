@@ -21,6 +21,8 @@ from watchdog.report import incident as tell
 
 STARTING = timedelta(seconds=15)
 """How long a rollback waits for an `up` that still has containers to start: never beside a running upgrade."""
+HISTORY = 256
+"""How many revisions a platform is asked to name; Helm keeps ten by default."""
 PREPARING = timedelta(minutes=5)
 """How long the platform may be away before a condemned deploy is given to people."""
 
@@ -46,8 +48,13 @@ def prepare(scene: Scene, watch: Watch) -> Watch:
 
 
 def _still_starting(scene: Scene, watch: Watch) -> bool:
+    """Never beside a running upgrade: one that the platform knows of ends, or is given up by the platform."""
     snapshot = scene.place.snapshot
-    waits = snapshot is not None and any(i.state == "created" for i in snapshot.instances)
+    if snapshot is None:
+        return False
+    if snapshot.busy:
+        return True
+    waits = any(i.state == "created" for i in snapshot.instances)
     return waits and watch.origin == "deploy" and scene.now - watch.opened_at < STARTING
 
 
@@ -55,7 +62,8 @@ def work_out(scene: Scene, watch: Watch) -> Prepared:
     """Reads only: what runs, what was, what would be done, and the evidence."""
     target, platform = scene.target, scene.platform
     running = platform.snapshot(target, scene.now)
-    candidate = safe_revision(scene.parts.store.revisions(target.name, limit=1_000), watch)
+    ledger = scene.parts.store.revisions(target.name, limit=1_000)
+    candidate = safe_revision(ledger, watch, kept=platform.history(target, HISTORY))
     draft, cannot = None, None
     if candidate is not None:
         try:
@@ -83,7 +91,15 @@ def facts_for(scene: Scene, watch: Watch, prepared: Prepared) -> Facts:
         owner=store.owner(name, scene.now),
         me=scene.parts.owner,
         cannot_plan=prepared.cannot,
+        drafted=prepared.draft.objections if prepared.draft else (),
+        reversible=_reversible(scene, watch),
     )
+
+
+def _reversible(scene: Scene, watch: Watch) -> bool:
+    """Whether every rule that tripped is marked so."""
+    rules = [scene.target.rule(name) for name in (watch.decision.rules if watch.decision else ())]
+    return bool(rules) and all(rule is not None and rule.reversible for rule in rules)
 
 
 def _cannot_prepare(scene: Scene, watch: Watch, reason: str) -> Watch:
@@ -109,6 +125,9 @@ def _refrain(scene: Scene, watch: Watch, prepared: Prepared, found: tuple[Object
         return _blocked(scene, watch, found, prepared.evidence, event)
     if found[0].name is Objections.no_safe_revision and watch.origin == "deploy":
         return hold(scene, watch.model_copy(update={"objection": found[0]}), found[0].reason, [])
+    if all(o.hold for o in found):
+        held = watch.model_copy(update={"objection": found[0]})
+        return hold(scene, held, "; ".join(f"{o.name}: {o.reason}" for o in found), [], evidence=prepared.evidence)
     return _blocked(scene, watch, found, prepared.evidence)
 
 

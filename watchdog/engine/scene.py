@@ -20,6 +20,7 @@ from watchdog.model.rollback import Draft, Rollback
 from watchdog.model.target import Target
 from watchdog.model.watch import Watch
 from watchdog.observe.base import Gauge, Platform
+from watchdog.roster import Roster
 from watchdog.store.base import Step, Store
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ Signature = tuple[object, ...]
 class Parts:
     """Everything the engine is made from. `app.py` fills it in; the tests fill it with fakes."""
 
-    targets: Sequence[Target]
+    roster: Roster
     platforms: Mapping[str, Platform]
     """By the kind of the target's spec."""
     actors: Mapping[str, Actor]
@@ -59,7 +60,8 @@ class Parts:
     told: Callable[[Step], None] = lambda _: None
     """Called after each step is stored: metrics."""
     sweep: timedelta = timedelta(seconds=30)
-    """How often a target with nothing going on is looked at, even when its platform said nothing."""
+    """How often a target with nothing going on is looked at even when its platform said nothing, unless that
+    resyncs."""
 
 
 @dataclass
@@ -83,6 +85,8 @@ class Place:
     """Why the last snapshot failed."""
     looked_at: datetime | None = None
     woken: bool = True
+    looking: bool = False
+    """A look is under way."""
     claimed_until: datetime | None = None
     bookmark: Bookmark | None = None
     bookmark_read: bool = False
@@ -97,6 +101,11 @@ class Place:
     """When this process first saw the target running, where nothing is known of it yet."""
     complained: tuple[str, datetime] | None = None
     """The last unexpected error of this target's turn: the same one is reported once a minute."""
+
+    @property
+    def close_up(self) -> Snapshot | None:
+        """The latest snapshot, unless that was only a glance: what instances and rollouts are judged by."""
+        return self.snapshot if self.snapshot is not None and self.snapshot.whole else None
 
 
 @dataclass(frozen=True)

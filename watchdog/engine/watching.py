@@ -18,6 +18,7 @@ from watchdog.judge.assess import assess
 from watchdog.judge.decide import decide, newly_tripped
 from watchdog.judge.window import advance, after_gap
 from watchdog.model.base import format_duration
+from watchdog.model.deploy import EvidenceItem
 from watchdog.model.incident import Event
 from watchdog.model.measurement import Measurement, Observation, Verdict
 from watchdog.model.rule import Action, Mode, Rule
@@ -116,7 +117,7 @@ def _ask_platform(
     scene: Scene, watch: Watch, rule: Rule, state: Progress, phase: str
 ) -> tuple[datetime, Observation] | None:
     """Judge the snapshot at each interval, and at once when it shows something new."""
-    place, snapshot = scene.place, scene.place.snapshot
+    place, snapshot = scene.place, scene.place.close_up
     in_time = due(rule, scene.target, watch, state, scene.now)
     if place.error is not None:
         return (scene.now, Observation(query=rule.measure.kind, error=place.error)) if in_time else None
@@ -148,7 +149,7 @@ def _mind_the_gap(scene: Scene, watch: Watch) -> tuple[Watch, list[Event]]:
 
 def _settle(scene: Scene, watch: Watch) -> Watch:
     """The rollout is finished, or has had all the time it may have: the bake time begins."""
-    snapshot = scene.place.snapshot
+    snapshot = scene.place.close_up
     if watch.state is not WatchState.arriving or snapshot is None or snapshot.fingerprint != watch.fingerprint:
         return watch
     policy = scene.target.watch
@@ -214,7 +215,12 @@ def condemn(scene: Scene, watch: Watch, events: list[Event], measurements: list[
 
 
 def hold(
-    scene: Scene, watch: Watch, reason: str, events: list[Event], measurements: Sequence[Measurement] = ()
+    scene: Scene,
+    watch: Watch,
+    reason: str,
+    events: list[Event],
+    measurements: Sequence[Measurement] = (),
+    evidence: Sequence[EvidenceItem] = (),
 ) -> Watch:
     """Leave it to a person, for a while."""
     watch = watch.model_copy(
@@ -229,6 +235,7 @@ def hold(
         *events,
         tell.held(watch, scene.now, reason, expires),
         measurements=measurements,
+        evidence=evidence,
         incident=tell.incident_of(watch, scene.now, headline, before),
     )
 

@@ -72,6 +72,14 @@ class Snapshot(Value):
     rollout: Rollout
     pods: str = ""
     """A regular expression of the new revision's instances, for queries."""
+    whole: bool = True
+    """False: a glance that knows the fingerprint, the name and the rollout, and nothing of the instances."""
+    busy: str = ""
+    """Why nothing may be changed now: an operation is under way (`helm upgrade is pending since 12:03:09`)."""
+    brought_back: str | None = None
+    """Where the platform says that this revision is a rollback: the revision that it brought back."""
+    plan: str | None = None
+    """Where the platform says so: the id of the watchdog's own plan that made this revision."""
 
 
 class Revision(Value):

@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     would_roll_back = "rollback.dry_run"
     rollback_started = "rollback.started"
     rollback_finished = "rollback.finished"
+    rollback_seen = "rollback.seen"
     recovered = "incident.recovered"
     failed = "incident.failed"
     blocked = "incident.blocked"

@@ -20,6 +20,9 @@ class Objections(StrEnum):
     already_rolled_back = "already_rolled_back"
     another_owner = "another_owner"
     cannot_plan = "cannot_plan"
+    migration_ran = "migration_ran"
+    gitops_owner = "gitops_owner"
+    data_at_risk = "data_at_risk"
 
 
 class Objection(Value):
@@ -27,6 +30,8 @@ class Objection(Value):
 
     name: Objections
     reason: str
+    hold: bool = False
+    """A person is to decide, within `watch.hold_expires`; else the watch ends here."""
 
 
 class Draft(Value):
@@ -39,6 +44,9 @@ class Draft(Value):
     commands: tuple[tuple[str, ...], ...] = ()
     warnings: tuple[str, ...] = ()
     """What the rollback will not bring back, and anything else to know before it acts."""
+    objections: tuple[Objection, ...] = ()
+    """Why the watchdog does not do this by itself, by the target's policy. A person may; each is among the warnings
+    too."""
 
 
 class Plan(Value):

@@ -175,6 +175,8 @@ class Rule(Value):
     are measured from the first moment whatever it is."""
     action: Action = Action.rollback
     mode: Mode = Mode.enforce
+    reversible: bool = False
+    """True: what this rule is about is undone by a rollback even where the deploy ran a migration."""
     probe: bool = False
     """True for a rule made from the target's `probes`: verification always asks it."""
 

@@ -46,7 +46,33 @@ class CommandSpec(Value):
     """How often `status` is asked for deploys."""
 
 
-PlatformSpec = Annotated[ComposeSpec | CommandSpec, Field(discriminator="kind")]
+class HelmSpec(Value):
+    """A Helm release, or with `*` every release of a namespace or of the cluster: a pattern."""
+
+    kind: Literal["helm"] = "helm"
+    release: str
+    """The release's name; `*`: every release there, those that come later too."""
+    namespace: str
+    """`*`: every namespace."""
+    exclude: tuple[str, ...] = ()
+    """Releases that a pattern leaves alone: `RELEASE`, or `NAMESPACE/RELEASE`."""
+    kubeconfig: str | None = None
+    """Absolute; None: in-cluster rights where there are some, else KUBECONFIG or ~/.kube/config."""
+    context: str | None = None
+    storage: Literal["secret", "configmap"] = "secret"
+    """Helm's storage driver (HELM_DRIVER)."""
+    helm: str = "helm"
+    """The program, version 3 or 4: a name on the PATH, or a path."""
+    pending_limit: Duration = timedelta(minutes=15)
+    """How long a release may be pending with nobody seen to work on it before it counts as abandoned."""
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it stands for releases that are found, rather than for one."""
+        return "*" in (self.release, self.namespace)
+
+
+PlatformSpec = Annotated[ComposeSpec | HelmSpec | CommandSpec, Field(discriminator="kind")]
 
 
 class WatchPolicy(Value):
@@ -85,12 +111,18 @@ class RollbackPolicy(Value):
     """Whether one-shot services (migrations) are run again by a rollback."""
     keep_revisions: int = Field(default=5, ge=1, le=50)
     """How many known-good revisions keep their images."""
+    on_migration: Literal["roll_back", "hold", "alert"] = "hold"
+    """What is done where the deploy ran a migration hook, and the tripped rule is not marked reversible."""
+    gitops: Literal["alert", "suspend"] = "alert"
+    """Where Argo CD or Flux owns the release and would undo a rollback: only tell, or suspend the owner first."""
 
 
 class Target(Value):
     """One guarded thing, with everything about it resolved: packs read, probes turned into rules."""
 
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,188}[a-z0-9])?$")
+    """As configured (at most 63 characters); of a release that a pattern found: `PATTERN.RELEASE`, or
+    `PATTERN.NAMESPACE.RELEASE` where the pattern stands for every namespace."""
     environment: str = "production"
     spec: PlatformSpec
     vars: dict[str, str] = {}
@@ -103,3 +135,27 @@ class Target(Value):
     def rule(self, name: str) -> Rule | None:
         """The rule of that name, or None if the config no longer has it."""
         return next((r for r in self.rules if r.name == name), None)
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it stands for targets that are found, and is never guarded itself."""
+        return isinstance(self.spec, HelmSpec) and self.spec.is_pattern
+
+    def found(self, namespace: str, release: str) -> Target:
+        """The target that this pattern makes of one release."""
+        if not isinstance(self.spec, HelmSpec):
+            raise TypeError(f"{self.name} is no pattern")
+        parts = [self.name, *([namespace] if self.spec.namespace == "*" else []), release]
+        spec = self.spec.model_copy(update={"namespace": namespace, "release": release, "exclude": ()})
+        return self.model_copy(update={"name": ".".join(parts), "spec": spec})
+
+    def named(self, name: str) -> Target | None:
+        """The target of that name, if this pattern could have found it; `found`'s opposite."""
+        if not isinstance(self.spec, HelmSpec) or not self.is_pattern or not name.startswith(self.name + "."):
+            return None
+        rest, namespace = name.removeprefix(self.name + "."), self.spec.namespace
+        if namespace == "*":
+            namespace, _, rest = rest.partition(".")  # a namespace's name has no dot; a release's may
+        if not rest or self.spec.release not in ("*", rest):
+            return None
+        return self.found(namespace, rest)

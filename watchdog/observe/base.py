@@ -15,8 +15,12 @@ from watchdog.model.target import Target
 class Platform(Protocol):
     """Reads one kind of target. Methods may be called from several threads, for different targets."""
 
-    def snapshot(self, target: Target, now: datetime) -> Snapshot:
-        """What is true of the target now.
+    resyncs: bool
+    """Whether what `start` began also finds, by itself, what it missed: then the engine does not sweep."""
+
+    def snapshot(self, target: Target, now: datetime, *, whole: bool = True) -> Snapshot:
+        """What is true of the target now. With `whole=False`, for a target that nothing is going on with, a platform
+        may return a glance (`Snapshot.whole`) where that is cheaper.
 
         Raises Unavailable when the platform does not answer, Refused when it answers that it can't (no such project
         file, no right to ask).
@@ -49,6 +53,14 @@ class Platform(Protocol):
 
     def stop(self) -> None:
         """End everything `start` began."""
+        ...
+
+
+class Discovery(Protocol):
+    """A platform whose targets may be patterns. Its `start` calls `wake` with the names of found targets too."""
+
+    def discover(self, pattern: Target) -> Sequence[Target]:
+        """The targets that the pattern stands for now, asked of the platform. Raises as `snapshot`."""
         ...
 
 

@@ -31,12 +31,14 @@ class CommandPlatform:
     """Reads targets whose spec is a CommandSpec. `environment`: variables for the programs besides PATH and the
     like."""
 
+    resyncs = False
+
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._programs = Programs(environment)
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
 
-    def snapshot(self, target: Target, now: datetime) -> Snapshot:
+    def snapshot(self, target: Target, now: datetime, *, whole: bool = True) -> Snapshot:
         """What `status` says. Raises Unavailable when it fails, hangs or prints something else."""
         return snapshot_of(self._status(target), now)
 

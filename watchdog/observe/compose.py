@@ -24,6 +24,8 @@ from watchdog.observe.compose_events import Ledger, Listener, replay
 class ComposePlatform:
     """The `Platform` of targets with a `compose:` section."""
 
+    resyncs = False
+
     def __init__(self) -> None:
         self._engines = Engines()
         self._own = own_container()
@@ -31,7 +33,7 @@ class ComposePlatform:
         self._listeners: dict[str, Listener] = {}
         self._ledgers: dict[str, Ledger] = {}
 
-    def snapshot(self, target: Target, now: datetime) -> Snapshot:
+    def snapshot(self, target: Target, now: datetime, *, whole: bool = True) -> Snapshot:
         """What runs, from one list and an inspect of each container."""
         seen = self._look(target, now)
         return Snapshot(

@@ -21,6 +21,7 @@ _FIELDS = {
     EventKind.would_roll_back: "rules reason would_roll_back_to changes warnings objection",
     EventKind.rollback_started: "from_revision to_revision reason changes warnings automatic by",
     EventKind.rollback_finished: "from_revision to_revision ok reason seconds",
+    EventKind.rollback_seen: "from_revision to_revision known_good",
     EventKind.recovered: "rules reason from_revision to_revision seconds_to_detect seconds_to_recover verification",
     EventKind.failed: "rules reason from_revision to_revision seconds_to_detect seconds_to_recover verification",
     EventKind.blocked: "objection objections reason rules",

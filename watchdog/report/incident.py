@@ -11,9 +11,11 @@ from typing import Any
 from uuid import uuid4
 
 from watchdog.model.base import format_duration
+from watchdog.model.deploy import Revision
 from watchdog.model.incident import Event, EventKind, Incident, Pause
 from watchdog.model.rollback import ActResult, Draft, Objection, Objections, Plan
 from watchdog.model.rule import Rule
+from watchdog.model.target import Target
 from watchdog.model.watch import Watch
 
 
@@ -146,6 +148,22 @@ def rollback_started(watch: Watch, now: datetime, plan: Plan) -> Event:
     )
 
 
+def rollback_seen(target: Target, revision: Revision, left: str | None, now: datetime) -> Event:
+    """Somebody else rolled back: it is taken note of, and not judged as a deploy."""
+    from_ = left or "nothing seen"
+    standing = "which is known good" if revision.known_good else "which is not known good"
+    return Event(
+        id=f"evt_{uuid4().hex}",
+        kind=EventKind.rollback_seen,
+        at=now,
+        target=target.name,
+        environment=target.environment,
+        revision=revision.id,
+        message=f"someone rolled {target.name} back from {from_} to {revision.same_as}, {standing}",
+        detail={"from_revision": left, "to_revision": revision.same_as, "known_good": revision.known_good},
+    )
+
+
 def rollback_finished(watch: Watch, now: datetime, plan: Plan, result: ActResult) -> Event:
     """The act ended, well or not; the proof comes next."""
     how = "done" if result.ok else "FAILED"
@@ -192,7 +210,7 @@ def blocked(watch: Watch, now: datetime, objections: Sequence[Objection]) -> Eve
         now,
         f"{watch.target} {watch.revision} should be rolled back, but is not ({first.name}): {first.reason}",
         objection=first.name.value,
-        objections=[o.model_dump(mode="json") for o in objections],
+        objections=[{"name": o.name.value, "reason": o.reason} for o in objections],
         reason=watch.decision.reason if watch.decision else "",
         rules=list(watch.decision.rules) if watch.decision else [],
     )

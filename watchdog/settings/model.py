@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr
 from watchdog.model.base import Duration, Value
 from watchdog.model.incident import EventKind
 from watchdog.model.target import Target
+from watchdog.roster import Roster
 
 
 class PrometheusSettings(Value):
@@ -90,6 +92,7 @@ class Settings(Value):
     missing_secrets: tuple[str, ...] = ()
     """The secrets that were left out, each with why: only where the config was read without them (`load`)."""
 
-    def target(self, name: str) -> Target | None:
-        """The target of that name, or None."""
-        return next((t for t in self.targets if t.name == name), None)
+    @cached_property
+    def roster(self) -> Roster:
+        """The targets by name, and the releases that patterns among them find."""
+        return Roster(self.targets)

@@ -13,15 +13,15 @@ from pathlib import Path
 from watchdog.errors import BadConfig
 from watchdog.model.base import format_duration
 from watchdog.model.rule import PLATFORM_KINDS, Rule, Trigger
-from watchdog.model.target import CommandSpec, ComposeSpec, PlatformSpec, RollbackPolicy, Target, WatchPolicy
+from watchdog.model.target import CommandSpec, ComposeSpec, HelmSpec, PlatformSpec, RollbackPolicy, Target, WatchPolicy
 from watchdog.settings import packs
 from watchdog.settings.form import ConfigForm
 from watchdog.settings.problems import Problems
 from watchdog.settings.rules import RuleFile, read_rule, read_rule_file, unknown_names, unknown_names_in
-from watchdog.settings.target_form import CommandTargetForm, ComposeForm, PackForm, ProbeForm, TargetForm
+from watchdog.settings.target_form import CommandTargetForm, ComposeForm, HelmForm, PackForm, ProbeForm, TargetForm
 from watchdog.settings.wording import suggestion
 from watchdog.settings.yaml import Loc
-from watchdog.template import render
+from watchdog.template import BUILT_IN, render
 
 
 class TargetReader:
@@ -35,21 +35,30 @@ class TargetReader:
     def targets(self) -> tuple[Target, ...]:
         """The targets. What is wrong with them is in the problems."""
         names: set[str] = set()
-        projects: dict[tuple[str, str | None], str] = {}
+        guarded: dict[tuple[str | None, ...], str] = {}
         found = []
         for index, form in enumerate(self._config.targets):
             at = ("targets", index)
             if form.name in names:
                 self._problems.add((*at, "name"), f"a target {form.name} is already there")
             names.add(form.name)
-            if form.compose is not None:
-                key = (form.compose.project, form.compose.docker_host)
-                if key in projects:
-                    text = f"the project {form.compose.project} is already guarded by target {projects[key]}"
-                    self._problems.add((*at, "compose", "project"), text)
-                projects.setdefault(key, form.name)
+            self._only_once(form, at, guarded)
             found.append(self._target(form, at))
         return tuple(found)
+
+    def _only_once(self, form: TargetForm, at: Loc, guarded: dict[tuple[str | None, ...], str]) -> None:
+        """Two targets must not roll the same thing back."""
+        if form.compose is not None:
+            key: tuple[str | None, ...] = (form.compose.project, form.compose.docker_host)
+            where, what = ("compose", "project"), f"project {form.compose.project}"
+        elif form.helm is not None:
+            key = (form.helm.namespace, form.helm.release, form.helm.kubeconfig, form.helm.context)
+            where, what = ("helm", "release"), f"release {form.helm.release} of namespace {form.helm.namespace}"
+        else:
+            return
+        if key in guarded:
+            self._problems.add((*at, *where), f"the {what} is already guarded by target {guarded[key]}")
+        guarded.setdefault(key, form.name)
 
     def _target(self, form: TargetForm, at: tuple[str | int, ...]) -> Target:
         variables, rules = self._rules(form, at)
@@ -80,6 +89,8 @@ class TargetReader:
     def _spec(self, form: TargetForm, at: Loc, variables: Mapping[str, str]) -> PlatformSpec:
         if form.compose is not None:
             return _compose(form.compose, self._folder)
+        if form.helm is not None:
+            return _helm(form.helm, self._folder)
         assert form.command is not None
         for index, text in enumerate(form.command.rollback):  # the only one of the four that is a template
             for problem in unknown_names(text, variables, form.name, known=("revision", "target", "environment")):
@@ -175,10 +186,13 @@ def _time_to_trip(rule: Rule, form: TargetForm) -> timedelta:
 
 def _known_now(form: TargetForm) -> dict[str, str]:
     """The built-in names; those that need a deploy stay templates."""
-    release = form.compose.project if form.compose else form.name
+    if form.helm is not None and "*" in (form.helm.release, form.helm.namespace):
+        return {name: "{{ " + name + " }}" for name in BUILT_IN} | {"environment": form.environment}
+    release = form.compose.project if form.compose else form.helm.release if form.helm else form.name
+    namespace = form.helm.namespace if form.helm else release
     later = {name: "{{ " + name + " }}" for name in ("revision", "pods")}
     here = {"target": form.name, "service": form.name, "environment": form.environment}
-    return here | later | {"release": release, "namespace": release}
+    return here | later | {"release": release, "namespace": namespace}
 
 
 def _summarized(rule: Rule, known: Mapping[str, str]) -> Rule:
@@ -206,6 +220,12 @@ def _probe_rule(probe: ProbeForm) -> Rule:
 
 def _compose(form: ComposeForm, folder: Path) -> ComposeSpec:
     return ComposeSpec(**{**dict(form), "directory": _absolute(folder, form.directory)})
+
+
+def _helm(form: HelmForm, folder: Path) -> HelmSpec:
+    program = _absolute(folder, form.helm) if "/" in form.helm else form.helm
+    kubeconfig = _absolute(folder, form.kubeconfig) if form.kubeconfig else None
+    return HelmSpec(**{**dict(form), "helm": program, "kubeconfig": kubeconfig})
 
 
 def _command(form: CommandTargetForm, folder: Path) -> CommandSpec:

@@ -86,6 +86,8 @@ class RuleForm(Form):
     """What is done when the rule trips."""
     mode: Mode = Mode.enforce
     """`dry_run` judges and reports but decides nothing."""
+    reversible: bool = False
+    """Whether a rollback undoes what this rule is about even where the deploy ran a migration (Helm hooks)."""
 
     @model_validator(mode="after")
     def _complete(self) -> RuleForm:
@@ -133,6 +135,7 @@ class RuleForm(Form):
             initial_delay=self.initial_delay,
             action=self.action,
             mode=self.mode,
+            reversible=self.reversible,
         )
 
 

@@ -33,6 +33,33 @@ class ComposeForm(Form):
     """unix:///… or tcp://…; default: DOCKER_HOST, or the default socket."""
 
 
+class HelmForm(Form):
+    """A Helm release, or with `*` the releases of a namespace or of the cluster."""
+
+    release: Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([a-z0-9.-]{0,51}[a-z0-9])?)$")]
+    """The release's name, as `helm list` shows it; `*`: every release there, those that come later too."""
+    namespace: Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$")]
+    """The release's namespace; `*`: every namespace, which needs rights in the whole cluster."""
+    exclude: tuple[Text, ...] = ()
+    """Releases that `*` leaves alone: RELEASE, or NAMESPACE/RELEASE."""
+    kubeconfig: str | None = None
+    """A kubeconfig, relative to the config; default: in-cluster rights, else KUBECONFIG or ~/.kube/config."""
+    context: str | None = None
+    """A context of the kubeconfig; default: its current one."""
+    storage: Literal["secret", "configmap"] = "secret"
+    """Where Helm keeps its releases: HELM_DRIVER."""
+    helm: str = Field(default="helm", min_length=1)
+    """The helm program, version 3 or 4: a name on the PATH, or a path."""
+    pending_limit: Timeout = timedelta(minutes=15)
+    """How long a release may be pending with nobody seen to work on it before it counts as abandoned."""
+
+    @model_validator(mode="after")
+    def _pattern(self) -> HelmForm:
+        if self.exclude and "*" not in (self.release, self.namespace):
+            raise ValueError('exclude goes with release: "*" or namespace: "*"')
+        return self
+
+
 class CommandTargetForm(Form):
     """Programs that stand for a platform: systemd, Nomad, a deploy script. Argument lists, never a shell."""
 
@@ -99,6 +126,10 @@ class RollbackForm(Form):
     """Whether one-shot services (migrations) are run again by a rollback."""
     keep_revisions: Annotated[int, Field(ge=1, le=50)] = 5
     """How many known-good revisions keep their images."""
+    on_migration: Literal["roll_back", "hold", "alert"] = "hold"
+    """Helm: what is done where the deploy ran a migration hook and the tripped rule is not `reversible`."""
+    gitops: Literal["alert", "suspend"] = "alert"
+    """Helm: where Argo CD or Flux owns the release and would undo a rollback: only tell, or suspend the owner first."""
 
 
 class ProbeForm(Form):
@@ -168,6 +199,8 @@ class OverrideForm(Form):
     """Replaces the rule's own."""
     mode: Mode | None = None
     """Replaces the rule's own."""
+    reversible: bool | None = None
+    """Replaces the rule's own."""
 
     @model_validator(mode="after")
     def _one_way(self) -> OverrideForm:
@@ -211,7 +244,7 @@ RuleEntry = Annotated[
 
 
 class TargetForm(Form):
-    """One guarded thing: exactly one of compose, command."""
+    """What is guarded: exactly one of compose, helm, command."""
 
     name: str = Field(pattern=NAME)
     """Unique in this file; it is the target's name in commands, events and the store."""
@@ -219,6 +252,8 @@ class TargetForm(Form):
     """production, staging, …; `watchdog rollback --environment` goes by it."""
     compose: ComposeForm | None = None
     """A Docker Compose project."""
+    helm: HelmForm | None = None
+    """A Helm release, or all of a namespace or cluster."""
     command: CommandTargetForm | None = None
     """Programs that stand for a platform."""
     vars: Vars = {}
@@ -238,11 +273,10 @@ class TargetForm(Form):
 
     @model_validator(mode="after")
     def _one_platform(self) -> TargetForm:
-        given = [key for key in ("compose", "command") if getattr(self, key) is not None]
+        given = [key for key in ("compose", "helm", "command") if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"a target has exactly one of compose, command; this one has {' and '.join(given) or 'none'}"
-            )
+            has = " and ".join(given) or "none"
+            raise ValueError(f"a target has exactly one of compose, helm, command; this one has {has}")
         if not self.rules and not self.probes:
             raise ValueError("a target needs rules or probes: without any, every deploy would become known good")
         return self

@@ -74,6 +74,10 @@ class Store(Protocol):
 
     def bookmark(self, target: str) -> Bookmark | None: ...
 
+    def bookmarks(self) -> list[Bookmark]:
+        """Of all targets, by name: those that were ever seen."""
+        ...
+
     def measurements(self, watch_id: str, rule: str | None = None, limit: int = 10_000) -> list[Measurement]:
         """In the order they were made; the newest `limit` of them."""
         ...
@@ -98,6 +102,10 @@ class Store(Protocol):
 
     def pause(self, target: str) -> Pause | None:
         """The pause of the target, also one whose `until` is over: whoever asks has the time."""
+        ...
+
+    def pauses(self) -> list[Pause]:
+        """Of all targets, by name; also those that are over."""
         ...
 
     def claim(self, target: str, owner: str, now: datetime, ttl: timedelta) -> bool:

@@ -113,6 +113,11 @@ class MemoryStore:
         with self._lock:
             return self._bookmarks.get(target)
 
+    def bookmarks(self) -> list[Bookmark]:
+        """Of all targets, by name."""
+        with self._lock:
+            return [mark for _, mark in sorted(self._bookmarks.items())]
+
     def measurements(self, watch_id: str, rule: str | None = None, limit: int = 10_000) -> list[Measurement]:
         """In the order they were made; the newest `limit` of them."""
         with self._lock:
@@ -154,6 +159,11 @@ class MemoryStore:
         """The pause of the target, also one whose `until` is over: whoever asks has the time."""
         with self._lock:
             return self._pauses.get(target)
+
+    def pauses(self) -> list[Pause]:
+        """Of all targets, by name."""
+        with self._lock:
+            return [pause for _, pause in sorted(self._pauses.items())]
 
     def claim(self, target: str, owner: str, now: datetime, ttl: timedelta) -> bool:
         """Become or stay the owner until now + ttl."""

@@ -107,6 +107,10 @@ class SqlStore:
         """What the daemon last knew of the target."""
         return self._one(Bookmark, select(tables.bookmarks.c.body).where(tables.bookmarks.c.target == target))
 
+    def bookmarks(self) -> list[Bookmark]:
+        """Of all targets, by name."""
+        return self._all(Bookmark, select(tables.bookmarks.c.body).order_by(tables.bookmarks.c.target))
+
     def measurements(self, watch_id: str, rule: str | None = None, limit: int = 10_000) -> list[Measurement]:
         """In the order they were made; the newest `limit` of them."""
         table = tables.measurements
@@ -151,6 +155,10 @@ class SqlStore:
     def pause(self, target: str) -> Pause | None:
         """The pause of the target, also one whose `until` is over: whoever asks has the time."""
         return self._one(Pause, select(tables.pauses.c.body).where(tables.pauses.c.target == target))
+
+    def pauses(self) -> list[Pause]:
+        """Of all targets, by name."""
+        return self._all(Pause, select(tables.pauses.c.body).order_by(tables.pauses.c.target))
 
     def claim(self, target: str, owner: str, now: datetime, ttl: timedelta) -> bool:
         """Become or stay the owner until now + ttl. One conditional write: of two callers, one gets True."""

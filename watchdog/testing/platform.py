@@ -20,7 +20,7 @@ from watchdog.model.deploy import (
     Rollout,
     Snapshot,
 )
-from watchdog.model.rollback import ActResult, Draft, Plan
+from watchdog.model.rollback import ActResult, Draft, Objection, Plan
 from watchdog.model.target import Target
 
 
@@ -37,12 +37,24 @@ class World:
     health: str = "none"
     named: bool = True
     """Whether the platform names its revisions, as Helm does; else the ledger does, as for Compose."""
+    numbers_rollbacks: bool = False
+    """Whether a rollback becomes a revision of its own, as in Helm."""
+    brought_back: str | None = None
+    """Of such a revision: what it brought back."""
+    plan: str | None = None
+    """Of such a revision: the watchdog's plan that made it; None: somebody else rolled back."""
+    busy: str = ""
+    """The operation under way, if the platform knows of one."""
     broken: str | None = None
     """Why the platform does not answer now."""
     act_fails: str | None = None
     """Why the next rollback fails."""
     lost: set[str] = field(default_factory=set)
     """Revisions that can't be brought back any more."""
+    policies: tuple[Objection, ...] = ()
+    """What a draft objects to."""
+    looks: list[bool] = field(default_factory=list)
+    """Every snapshot that was asked for: whether it was to be whole."""
     acts: list[str] = field(default_factory=list)
     """Every revision that was brought back by an act, in order."""
     wake: Callable[[str], None] | None = None
@@ -50,7 +62,14 @@ class World:
     def deploy(self, name: str, phase: Phase = Phase.complete) -> None:
         """Somebody deploys."""
         self.running, self.phase, self.reason = name, phase, ""
+        self.brought_back = self.plan = None
         self.exits, self.state, self.health, self.ended_abnormally = [], "running", "none", False
+
+    def bring_back(self, name: str, plan: str | None = None) -> None:
+        """Somebody, or the watchdog's plan, rolls back to a revision."""
+        self.deploy(f"{name}-again" if self.numbers_rollbacks else name)
+        if self.numbers_rollbacks:
+            self.brought_back, self.plan = name, plan
 
     def crash(self, at: datetime, exit_code: int = 1) -> None:
         """The service ends abnormally, and is started again."""
@@ -60,12 +79,14 @@ class World:
 class FakePlatform:
     """Reads the worlds of its targets."""
 
-    def __init__(self, worlds: dict[str, World]) -> None:
-        self.worlds = worlds
+    def __init__(self, worlds: dict[str, World], *, resyncs: bool = False) -> None:
+        """With `resyncs` it is one that tells of all that happens, and that may be glanced at."""
+        self.worlds, self.resyncs = worlds, resyncs
 
-    def snapshot(self, target: Target, now: datetime) -> Snapshot:
+    def snapshot(self, target: Target, now: datetime, *, whole: bool = True) -> Snapshot:
         """What the world says."""
         world = self._world(target)
+        world.looks.append(whole)
         instance = Instance.model_validate(
             {
                 "id": f"{world.running}-1",
@@ -77,14 +98,19 @@ class FakePlatform:
                 "ended_abnormally": world.ended_abnormally,
             }
         )
+        seen = whole or not self.resyncs
         return Snapshot(
             at=now,
             fingerprint=f"fp-{world.running}" if world.running else "",
             name=world.running if world.named else None,
             summary=f"api: {world.running}",
             images={"api": image_of(world.running)},
-            instances=(instance,) if world.running else (),
-            exits=tuple(world.exits),
+            instances=(instance,) if world.running and seen else (),
+            exits=tuple(world.exits) if seen else (),
+            whole=seen,
+            busy=world.busy,
+            brought_back=world.brought_back,
+            plan=world.plan,
             rollout=Rollout(phase=world.phase, reason=world.reason),
             pods=f"{target.name}-api-.*",
         )
@@ -139,7 +165,12 @@ class FakeActor:
         world = self.worlds[target.name]
         if to.id in world.lost:
             raise Refused(f"revision {to.id} is gone")
-        return Draft(changes=("api",), expected={"api": to.images["api"]}, commands=(("restore", to.id),))
+        return Draft(
+            changes=("api",),
+            expected={"api": image_of(_again(to, world))},
+            commands=(("restore", to.id),),
+            objections=world.policies,
+        )
 
     def execute(self, target: Target, plan: Plan, to: Revision) -> ActResult:
         """Bring the revision back unless it is back already, or fail as told."""
@@ -147,10 +178,10 @@ class FakeActor:
         if world.act_fails:
             return ActResult(ok=False, reason=world.act_fails)
         name = str(to.recorded.get("name", to.id))
-        if (world.running, world.phase) == (name, Phase.complete):
+        if (world.running, world.phase) == (_again(to, world), Phase.complete):
             return ActResult(ok=True, reason=f"{name} runs already; nothing was done")
         world.acts.append(name)
-        world.deploy(name)
+        world.bring_back(name, plan.id)
         return ActResult(ok=True, reason=f"{name} runs", took=timedelta(seconds=1))
 
     def matches(self, target: Target, plan: Plan, running: Snapshot) -> Sequence[str]:
@@ -164,6 +195,11 @@ class FakeActor:
     def preserve(self, target: Target, keep: Sequence[Revision]) -> None:
         """Remember what is kept."""
         self.kept[target.name] = [r.id for r in keep]
+
+
+def _again(to: Revision, world: World) -> str:
+    name = str(to.recorded.get("name", to.id))
+    return f"{name}-again" if world.numbers_rollbacks else name
 
 
 def image_of(name: str) -> str:

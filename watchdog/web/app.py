@@ -6,7 +6,7 @@ none. Nothing here decides anything: it reads the store, and hands orders to `Ac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Response
@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from watchdog import __version__
 from watchdog.clock import Clock
-from watchdog.model.target import Target
 from watchdog.report.metrics import CONTENT_TYPE
+from watchdog.roster import Roster
 from watchdog.store.base import Store
 from watchdog.web import errors
 from watchdog.web.actions import action_routes
@@ -27,7 +27,7 @@ from watchdog.web.reading import Health, reading_routes
 def create_app(
     *,
     store: Store,
-    targets: Sequence[Target],
+    roster: Roster,
     metrics_text: Callable[[], bytes],
     alive: Callable[[], tuple[bool, str]],
     ready: Callable[[], tuple[bool, str]],
@@ -50,7 +50,7 @@ def create_app(
     app.add_middleware(Gate, local=is_loopback(host))
     errors.install(app, unexpected)
     _health_routes(app, metrics_text, alive, ready)
-    app.include_router(reading_routes(store, targets, clock))
+    app.include_router(reading_routes(store, roster, clock))
     app.include_router(action_routes(actions, token, store))
     return app
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -10,15 +9,15 @@ from fastapi import APIRouter, Path, Query, Response
 from watchdog.clock import Clock
 from watchdog.errors import UnknownName
 from watchdog.model.base import Value
-from watchdog.model.target import Target
 from watchdog.report.explain import Explanation
 from watchdog.report.status import StatusView
 from watchdog.report.views import HistoryView, IncidentsView, history_view, incidents_view
+from watchdog.roster import Roster
 from watchdog.store.base import Store
 from watchdog.web import errors
 from watchdog.web.lookup import explanation_of, status_of
 
-TargetName = Annotated[str, Path(min_length=1, max_length=63, description="A target's name in the config.")]
+TargetName = Annotated[str, Path(min_length=1, max_length=190, description="A target's name in the config.")]
 IncidentId = Annotated[str, Path(min_length=1, max_length=100, description="An incident's id.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most, newest first.")]
 
@@ -30,28 +29,27 @@ class Health(Value):
     reason: str
 
 
-def reading_routes(store: Store, targets: Sequence[Target], clock: Clock) -> APIRouter:
+def reading_routes(store: Store, roster: Roster, clock: Clock) -> APIRouter:
     """GET /api/v1/…"""
     router = APIRouter(prefix="/api/v1", tags=["reading"])
-    by_name = {target.name: target for target in targets}
 
     @router.get("/status", response_model=StatusView, responses=errors.declared(400, 503))
     def status() -> Response:
         """What is true of each target now."""
-        return _json(status_of(store, targets, clock.now()))
+        return _json(status_of(store, tuple(roster.values()), clock.now()))
 
     @router.get("/targets/{name}/history", response_model=HistoryView, responses=errors.declared(400, 404, 422, 503))
     def history(name: TargetName, limit: Limit = 50) -> Response:
         """The revisions of one target, newest first."""
-        if name not in by_name:
-            raise UnknownName(f"no target is called {name!r}; there are: {', '.join(sorted(by_name)) or 'none'}")
+        if name not in roster:
+            raise UnknownName(f"no target is called {name!r}; there are: {roster.names()}")
         bookmark = store.bookmark(name)
         revisions, watches = store.revisions(name, limit), store.watches(name, limit)
-        return _json(history_view(by_name[name], revisions, watches, bookmark.revision if bookmark else None))
+        return _json(history_view(roster[name], revisions, watches, bookmark.revision if bookmark else None))
 
     @router.get("/incidents", response_model=IncidentsView, responses=errors.declared(400, 422, 503))
     def incidents(
-        target: Annotated[str | None, Query(max_length=63, description="Only this target's.")] = None,
+        target: Annotated[str | None, Query(max_length=190, description="Only this target's.")] = None,
         limit: Limit = 50,
     ) -> Response:
         """All incidents, newest first."""
@@ -60,7 +58,7 @@ def reading_routes(store: Store, targets: Sequence[Target], clock: Clock) -> API
     @router.get("/incidents/{incident}", response_model=Explanation, responses=errors.declared(400, 404, 422, 503))
     def incident(incident: IncidentId) -> Response:
         """Everything about one incident: what `watchdog explain` shows."""
-        return _json(explanation_of(store, by_name, incident))
+        return _json(explanation_of(store, roster, incident))
 
     return router
 

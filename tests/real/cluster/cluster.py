@@ -1,0 +1,233 @@
+"""A real Kubernetes node of the tests' own: etcd, API server, controller-manager, scheduler, kubelet with containerd
+and kube-proxy, in namespaces of their own, and what a test does with it.
+
+Ready in some 5 s. Addresses: nodes and pods can be reached from here (10.88.N.0/24), and nothing gets out. Its end, or
+that of the test run, ends every process of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from tests.real.cluster.images import write_images
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+PROGRAMS = ROOT / ".cache" / "go" / "bin"
+"""What scripts/test-deps builds."""
+IMAGES = ROOT / ".cache" / "images"
+CHART = HERE / "chart"
+KUBERNETES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
+MOST = 8
+"""Clusters at once on one machine."""
+
+_numbers = itertools.count(1)
+
+
+def missing() -> str:
+    """What a machine lacks for a cluster, by name; empty: nothing."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin"
+    tools = ("containerd", "runc", "ip", "iptables", "unshare", "openssl", "curl")
+    lacking = [name for name in tools if shutil.which(name, path=path) is None]
+    lacking += [name for name in (*KUBERNETES, "helm3", "helm4") if not (PROGRAMS / name).exists()]
+    lacking += [] if Path("/usr/lib/cni/ptp").exists() else ["containernetworking-plugins"]
+    lacking += [] if os.geteuid() == 0 else ["root (for namespaces)"]
+    return ", ".join(lacking)
+
+
+def wait_until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Ask again every 100 ms until it is true. Fails, saying what was waited for, when the time is over."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for: {what}"
+        time.sleep(0.1)
+
+
+class Cluster:
+    """One node, from start to the last trace of it gone."""
+
+    def __init__(self) -> None:
+        self._lock, self.index = _a_free_index()
+        self.state = Path(f"/tmp/kc-{self.index}")
+        self.kubeconfig = self.state / "admin.kubeconfig"
+        self.node_ip = f"10.89.{self.index}.2"
+        self.host_ip = f"10.89.{self.index}.1"
+        """This machine, as pods see it."""
+        self.environment = {
+            "PATH": f"{PROGRAMS}:{os.environ['PATH']}:/usr/sbin:/sbin",
+            "HOME": str(self.state),
+            "KUBECONFIG": str(self.kubeconfig),
+        }
+        self._variables = {
+            "KC_BIN": str(PROGRAMS),
+            "KC_STATE": str(self.state),
+            "KC_IMAGES": str(IMAGES),
+            "KC_INDEX": str(self.index),
+        }
+
+    def start(self) -> None:
+        """Returns when the node is Ready."""
+        write_images(IMAGES)
+        self._script("down.sh")  # what a run that was killed may have left
+        done = self._script("up.sh")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def remove(self) -> None:
+        """End it, and leave nothing behind."""
+        try:
+            self._script("down.sh")
+        finally:
+            self._lock.close()
+
+    def kubectl(self, *args: str, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None) -> str:
+        """What kubectl printed."""
+        done = self.run("kubectl", *args, stdin=stdin, kubeconfig=kubeconfig)
+        assert not check or done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
+        return done.stdout
+
+    def get(self, *args: str) -> dict[str, Any]:
+        """`kubectl get … -o json`."""
+        found: dict[str, Any] = json.loads(self.kubectl("get", *args, "-o", "json"))
+        return found
+
+    def apply(self, document: str | Mapping[str, Any], namespace: str = "default") -> None:
+        """`kubectl apply` of a YAML text or of one object."""
+        text = document if isinstance(document, str) else json.dumps(document)
+        self.kubectl("apply", "-n", namespace, "-f", "-", stdin=text)
+
+    def helm(
+        self, version: int, *args: str, check: bool = True, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Helm 3 or 4."""
+        done = self.run(f"helm{version}", *args, timeout=timeout)
+        assert not check or done.returncode == 0, f"helm{version} {' '.join(args)}: {done.stdout}{done.stderr}"
+        return done
+
+    def run(
+        self, *argv: str, stdin: str | None = None, kubeconfig: Path | None = None, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """A program in the environment of a person with this cluster's kubeconfig."""
+        environment = self.environment | ({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})
+        return subprocess.run(
+            argv,
+            env=environment,
+            input=stdin if stdin is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def begin(self, *argv: str) -> subprocess.Popen[str]:
+        """A program that the test ends itself, such as a `helm upgrade --wait`."""
+        return subprocess.Popen(
+            argv,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    @contextlib.contextmanager
+    def namespace(self) -> Iterator[str]:
+        """A new namespace, gone afterwards (its deletion is not waited for)."""
+        name = f"t{next(_numbers)}-{os.getpid()}"
+        self.kubectl("create", "namespace", name)
+        wait_until(
+            lambda: self.kubectl("get", "serviceaccount", "default", "-n", name, check=False), "a ServiceAccount"
+        )
+        try:
+            yield name
+        finally:
+            self.kubectl("delete", "namespace", name, "--wait=false", check=False)
+
+    def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
+        """A kubeconfig with the rights of a ServiceAccount, from a token of one hour."""
+        token = self.kubectl("create", "token", name, "-n", namespace, "--duration", "1h").strip()
+        path = self.state / f"{namespace}-{name}.kubeconfig"
+        config = json.loads(self.kubectl("config", "view", "--raw", "-o", "json"))
+        config["users"][0]["user"] = {"token": token}
+        path.write_text(json.dumps(config))
+        path.chmod(0o600)
+        return path
+
+    def pods(self, namespace: str) -> list[dict[str, Any]]:
+        """The pods of a namespace, as the API has them."""
+        found: list[dict[str, Any]] = self.get("pods", "-n", namespace)["items"]
+        return found
+
+    def stop_apiserver(self) -> None:
+        """Kill the API server, as a crash would."""
+        self._inside('kill -KILL "$(cat "$S/pid-ns/kube-apiserver")"')
+
+    def start_apiserver(self) -> None:
+        """Start it again; returns when it is ready."""
+        self._inside('P="$S/pid-ns" start_apiserver; P="$S/pid-ns" wait_http kube-apiserver 60 "$API_URL/readyz"')
+
+    def load_image(self, archive: Path) -> None:
+        """Import a docker-archive file into the node."""
+        init = (self.state / "pid" / "init").read_text().strip()
+        socket = f"/proc/{init}/root/run/containerd/containerd.sock"
+        done = self.run("ctr", "-a", socket, "-n", "k8s.io", "images", "import", str(archive))
+        assert done.returncode == 0, done.stderr
+
+    def _inside(self, commands: str) -> None:
+        init = (self.state / "pid" / "init").read_text().strip()
+        script = f'. "{HERE}/lib.sh"; {commands}'
+        argv = ["nsenter", "-t", init, "-m", "-n", "-p", "bash", "-euc", script]
+        done = subprocess.run(
+            argv,
+            env={**self.environment, **self._variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def _script(self, name: str) -> subprocess.CompletedProcess[str]:
+        with (Path("/tmp") / f"kc-{self.index}.log").open("w+") as log:  # no pipe: what it starts lives on
+            done = subprocess.run(
+                ["bash", str(HERE / name)],
+                env={**self.environment, **self._variables},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=180,
+                check=False,
+            )
+            log.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, "", log.read())
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """End what `begin` began, and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=20)
+
+
+def _a_free_index() -> tuple[IO[str], int]:
+    for index in range(MOST):
+        lock = Path(f"/tmp/kc-{index}.lock").open("w")  # noqa: SIM115 -- held until the cluster is removed
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        return lock, index
+    raise AssertionError(f"{MOST} clusters run on this machine already")

@@ -1,0 +1,87 @@
+"""The cluster itself: that what the other tests rely on is real, and that nothing is left of it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.real.cluster.cluster import CHART, Cluster, wait_until
+
+ROLE = """
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: reader}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader}
+rules: [{apiGroups: [""], resources: [pods], verbs: [get, list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+subjects: [{kind: ServiceAccount, name: reader}]
+"""
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_helm_installs_upgrades_and_rolls_back(cluster: Cluster, namespace: str, version: int):
+    def helm(*args: str) -> None:
+        cluster.helm(version, *args, "-n", namespace, "--wait", "--timeout", "60s")
+
+    helm("install", "app", str(CHART))
+    helm("upgrade", "app", str(CHART), "--set", "note=two")
+    helm("rollback", "app", "1")
+    secrets = cluster.get("secrets", "-n", namespace, "-l", "owner=helm")["items"]
+    assert {s["metadata"]["labels"]["version"]: s["metadata"]["labels"]["status"] for s in secrets} == {
+        "1": "superseded",
+        "2": "superseded",
+        "3": "deployed",
+    }
+
+
+def test_a_crash_is_a_crash(cluster: Cluster, namespace: str):
+    cluster.helm(3, "install", "app", str(CHART), "-n", namespace, "--set", "fault=crash")
+
+    def crashed() -> bool:
+        statuses = [s for pod in cluster.pods(namespace) for s in pod["status"].get("containerStatuses", [])]
+        return any(
+            s["restartCount"] >= 1 and s.get("lastState", {}).get("terminated", {}).get("exitCode") == 3
+            for s in statuses
+        )
+
+    wait_until(crashed, "an exit with code 3, and a restart")
+
+
+def test_rights_are_limited(cluster: Cluster, namespace: str):
+    cluster.apply(ROLE, namespace)
+    config = cluster.service_account_kubeconfig(namespace, "reader")
+    assert cluster.run("kubectl", "get", "pods", "-n", namespace, kubeconfig=config).returncode == 0
+    refused = cluster.run("kubectl", "get", "secrets", "-n", namespace, kubeconfig=config)
+    assert "forbidden" in refused.stderr
+
+
+def test_the_api_server_can_be_away(cluster: Cluster):
+    cluster.stop_apiserver()
+    assert cluster.run("kubectl", "get", "nodes", "--request-timeout=2s").returncode != 0
+    cluster.start_apiserver()
+    wait_until(lambda: cluster.run("kubectl", "get", "nodes").returncode == 0, "the API server to be back")
+
+
+def test_two_at_once_and_nothing_is_left(cluster: Cluster):
+    other = Cluster()
+    try:
+        other.start()
+        assert other.index != cluster.index
+        assert "node1" in other.kubectl("get", "nodes")
+        init = (other.state / "pid" / "init").read_text().strip()
+    finally:
+        other.remove()
+    assert not Path(f"/proc/{init}").exists()
+    assert not other.state.exists()
+    links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, timeout=10, check=True).stdout
+    assert f"kch{other.index}" not in links
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/kc{other.index}"))
