@@ -19,7 +19,7 @@ from watchdog.model.measurement import Measurement
 from watchdog.model.rollback import Draft, Rollback
 from watchdog.model.target import Target
 from watchdog.model.watch import Watch
-from watchdog.observe.base import Gauge, Platform
+from watchdog.observe.base import Gauge, History, Platform
 from watchdog.roster import Roster
 from watchdog.store.base import Step, Store
 
@@ -57,6 +57,8 @@ class Parts:
     """Names this process in claims."""
     notices: Callable[[Event], tuple[Notice, ...]]
     """The outbox lines of an event."""
+    histories: Mapping[str, History] = field(default_factory=dict)
+    """What `compare` rules ask: `prometheus`, `scrape`."""
     told: Callable[[Step], None] = lambda _: None
     """Called after each step is stored: metrics."""
     sweep: timedelta = timedelta(seconds=30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from watchdog.model.base import Value
-from watchdog.model.measurement import Verdict
+from watchdog.model.verdict import Verdict
 
 
 class CompareKind(StrEnum):
@@ -69,6 +69,9 @@ class GrowthCalibration(Value):
     """In the gauge's unit a second; None where there is no previous version."""
     limit: float | None
     horizon_seconds: float
+
+
+Calibration = CountCalibration | LevelCalibration | GrowthCalibration
 
 
 class Finding(Value):

@@ -21,6 +21,7 @@ from watchdog.settings.measures import (
     MEASURES,
     AlertForm,
     CommandForm,
+    CompareForm,
     CrashesForm,
     HttpForm,
     MeasureForm,
@@ -66,6 +67,8 @@ class RuleForm(Form):
     """Crashes as the platform sees them."""
     release: ReleaseForm | None = None
     """The rollout's own failure."""
+    compare: CompareForm | None = None
+    """The new version against the one before."""
     fail_when: Text | None = None
     """A CEL condition on `value` or `values`: true is a failure. It may use vars, as templates."""
     pass_when: Text | None = None
@@ -98,9 +101,17 @@ class RuleForm(Form):
         ways = [key for key in HOW_OFTEN if getattr(self, "for_" if key == "for" else key) is not None]
         if len(ways) > 1:
             raise ValueError(f"a rule has at most one of {', '.join(HOW_OFTEN)}; this one has {' and '.join(ways)}")
-        if self.fail_when is None and self.pass_when is None and not self.how.default_condition():
+        if self.compare is not None:
+            self._compares(ways)
+        elif self.fail_when is None and self.pass_when is None and not self.how.default_condition():
             raise ValueError(f"a {measures[0]} rule needs fail_when or pass_when, such as `fail_when: value > 1.0`")
         return self
+
+    def _compares(self, ways: Sequence[str]) -> None:
+        """Its evidence is weighed at every look already."""
+        given = [*ways, *(key for key in ("fail_when", "pass_when") if getattr(self, key) is not None)]
+        if given:
+            raise ValueError(f"a compare rule decides by its evidence: take {' and '.join(given)} out")
 
     @property
     def how(self) -> MeasureForm:
@@ -112,13 +123,13 @@ class RuleForm(Form):
         """The rule as the engine runs it, with its texts filled in and its defaults set."""
         measure, for_, consecutive = self.how.measure(), self.for_, self.consecutive_failures
         if for_ is None and consecutive is None and self.failure_limit is None:
-            if measure.kind in PLATFORM_KINDS:
+            if measure.kind in PLATFORM_KINDS or measure.kind == "compare":
                 consecutive = 1
             elif measure.kind in PROBE_KINDS:
                 consecutive = 3
             else:
                 for_ = timedelta(seconds=30)
-        if fail_when is None and pass_when is None:
+        if fail_when is None and pass_when is None and measure.kind != "compare":
             fail_when = self.how.default_condition()
         return Rule(
             name=self.name,

@@ -94,6 +94,10 @@ class WatchForm(Form):
     """How long nothing may change before the rollout counts as finished."""
     max_extension: Span = timedelta(hours=1)
     """How much blind time may extend the watch; past that it is held for a person."""
+    false_rollback_budget: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    """The share of good deploys that all `compare` rules together may roll back by chance."""
+    unsure: Literal["hold", "pass"] = "hold"
+    """`compare` rules that saw too little to speak for a deploy: hold it for a person, or let it pass."""
     hold_expires: Timeout = timedelta(hours=24)
     """How long a held watch waits for a person; then it ends, and the revision is not known good."""
 
