@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import uuid4
@@ -21,7 +21,7 @@ from watchdog.engine import Engine, Parts
 from watchdog.jobs import Jobs, Pool
 from watchdog.model.incident import Event, Notice
 from watchdog.model.target import Target
-from watchdog.observe.base import Discovery, Gauge, Platform
+from watchdog.observe.base import Discovery, Gauge, History, Platform
 from watchdog.report.base import Receiver
 from watchdog.report.metrics import Metrics
 from watchdog.report.outbox import Outbox, notices_for
@@ -46,6 +46,7 @@ class App:
     store: Store
     platforms: dict[str, Platform]
     gauges: dict[str, Gauge]
+    histories: dict[str, History]
     actors: dict[str, Actor]
     metrics: Metrics
     sentry: Sentry | None
@@ -83,6 +84,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
     store = open_store(settings.store)
     platforms, actors = _platforms(roster.configured)
     gauges = _gauges(settings)
+    histories = _histories(gauges)
     metrics = Metrics()
     sentry = _sentry(settings)
     on_done: list[Callable[[], None]] = []
@@ -102,6 +104,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
         jobs=jobs,
         owner=owner,
         notices=notices,
+        histories=histories,
         told=_counted(metrics, roster),
     )
     engine = Engine(parts, report=_reported(metrics, sentry))
@@ -112,6 +115,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
         store=store,
         platforms=platforms,
         gauges=gauges,
+        histories=histories,
         actors=actors,
         metrics=metrics,
         sentry=sentry,
@@ -181,6 +185,15 @@ def _gauges(settings: Settings) -> dict[str, Gauge]:
         gauges["prometheus"] = gauge
         gauges["alert"] = gauge
     return gauges
+
+
+def _histories(gauges: Mapping[str, Gauge]) -> dict[str, History]:
+    """What `compare` rules ask."""
+    from watchdog.observe.prometheus_api import PrometheusApi  # noqa: PLC0415
+    from watchdog.observe.prometheus_history import PrometheusHistory  # noqa: PLC0415
+
+    found = gauges.get("prometheus")
+    return {"prometheus": PrometheusHistory(found)} if isinstance(found, PrometheusApi) else {}
 
 
 def _sentry(settings: Settings) -> Sentry | None:

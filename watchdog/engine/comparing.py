@@ -121,7 +121,7 @@ def pooled(
     rules = {rule.name for rule in _pool(scene.target.rules, Mode.enforce)}
     latest = {**watch.findings, **fresh}
     known = [finding for name, finding in latest.items() if name in rules]
-    judged = {f.rule: f for f in together(known, scene.target.watch.false_rollback_budget).findings}
+    judged = {f.rule: f for f in together(known, watch.budget).findings}
     return [
         (rule, at, observation.model_copy(update={"finding": judged[rule.name]}))
         if rule.name in fresh and rule.name in judged

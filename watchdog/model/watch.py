@@ -118,6 +118,8 @@ class Watch(Value):
     progress: dict[str, Progress] = {}
     calibrations: dict[str, Calibration] = {}
     """How each `compare` rule is judged in this watch; made at its first look."""
+    budget: float = 0.01
+    """`false_rollback_budget` when it opened: what all compare rules together may spend."""
     findings: dict[str, Finding] = {}
     """The latest of each `compare` rule, without its course: they are judged together."""
     decision: Decision | None = None
