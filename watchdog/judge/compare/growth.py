@@ -72,7 +72,7 @@ def hamed_rao(times: Array, values: Array) -> float:
     n = len(values)
     slope, _ = theil_sen(times, values, 0.0)
     rest = values - slope * times
-    ranks = np.argsort(np.argsort(rest, kind="stable"), kind="stable").astype(float)
+    ranks = _ranks(np.round(rest / max(float(np.abs(values).max()), 1e-300), 9))
     ranks -= ranks.mean()
     full = np.correlate(ranks, ranks, mode="full")[n - 1 :]
     if full[0] <= 0:
@@ -83,6 +83,14 @@ def hamed_rao(times: Array, values: Array) -> float:
     significant = np.abs(rho[1 : n - 2]) > ndtri(0.975) / sqrt(n)
     correction = 1 + 2 / (n * (n - 1.0) * (n - 2)) * float((weight * rho[1 : n - 2] * significant).sum())
     return max(correction, 1.0)
+
+
+def _ranks(values: Array) -> Array:
+    """Equal values have the mean of their ranks: a line without any noise has no order left once it is taken out."""
+    _, place, many = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(many)
+    mean: Array = ends - (many - 1) / 2
+    return mean[place]
 
 
 def theil_sen(times: Array, values: Array, variance: float, confidence: float = 0.95) -> tuple[float, float]:
