@@ -156,8 +156,9 @@ def test_how_often_it_must_fail(fields: str, how_often: tuple[object, ...]) -> N
 
 
 EVERY_KEY = (
-    "action, alert, command, compare, consecutive_errors, consecutive_failures, crashes, fail_when, failure_limit, for, "
-    "http, initial_delay, interval, mode, name, pass_when, prometheus, release, reversible, scrape, summary, tcp, trigger"
+    "action, alert, command, compare, consecutive_errors, consecutive_failures, crashes, fail_when, failure_limit, "
+    "for, http, initial_delay, interval, mode, name, pass_when, prometheus, release, reversible, scrape, summary, tcp, "
+    "trigger"
 )
 
 
@@ -188,7 +189,10 @@ EVERY_KEY = (
         ),
         ("compare: 5", "compare: expected a mapping (key: value), not a number"),
         ("compare: {kind: ratio, events: e}", "compare: ratio compares events and total; this one has events"),
-        ("compare: {kind: level, query: q, buckets: b}", "compare: level compares query; this one has buckets and query"),
+        (
+            "compare: {kind: level, query: q, buckets: b}",
+            "compare: level compares query; this one has buckets and query",
+        ),
         ("compare: {kind: level, query: q, limit: l}", "compare: limit goes with growth"),
         (
             "compare: {kind: level, query: q}, for: 1m, fail_when: value > 1",

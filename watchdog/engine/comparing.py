@@ -19,6 +19,7 @@ from watchdog.model.comparison import Calibration, CompareKind, CountCalibration
 from watchdog.model.measurement import Observation, Sample
 from watchdog.model.rule import Action, CompareMeasure, Mode, Rule, Trigger
 from watchdog.model.series import Series
+from watchdog.model.target import Target
 from watchdog.model.watch import Watch, WatchState
 from watchdog.observe.base import History
 
@@ -67,7 +68,7 @@ def question(scene: Scene, watch: Watch, rule: Rule, measure: CompareMeasure) ->
         deployed=watch.opened_at.timestamp(),
         began=began.timestamp(),
         now=scene.now.timestamp(),
-        setting=_setting(scene, rule),
+        setting=setting_of(scene.target, rule, scene.place.snapshot.pods if scene.place.snapshot else ""),
         calibration=watch.calibrations.get(rule.name),
         cut=tuple((w.opened_at.timestamp(), (w.ended_at or scene.now).timestamp()) for w in known),
         earlier=tuple(
@@ -84,18 +85,18 @@ def answer(source: History, asked: Question) -> Observation:
     started = time.monotonic()
     words = shown(asked.measure)
     try:
-        calibration = asked.calibration or _calibrate(source, asked)
+        calibration = asked.calibration or calibrated(source, asked)
         if calibration is None:
             why = f"nothing is known of {asked.rule} before this deploy: thresholds, probes and crashes are what counts"
             finding = no_data(asked.rule, asked.measure, asked.setting, why)
             return Observation(query=words, finding=finding, took=_since(started))
         setting = asked.setting
         if isinstance(calibration, CountCalibration):
-            setting = _with_interval(setting, calibration.interval_seconds)
+            setting = with_interval(setting, calibration.interval_seconds)
         margin = 2 * setting.interval
-        after = _samples(source, asked.measure, asked.began - margin, asked.now, setting.interval)
+        after = samples_of(source, asked.measure, asked.began - margin, asked.now, setting.interval)
         if not isinstance(calibration, CountCalibration):
-            setting = _with_interval(setting, interval_of(after, setting.interval))
+            setting = with_interval(setting, interval_of(after, setting.interval))
         stale = _stale(after, asked, setting.interval)
         if stale is not None:
             return Observation(query=words, error=stale, took=_since(started), calibration=calibration)
@@ -118,7 +119,7 @@ def pooled(
         return list(answers)
     from watchdog.judge.compare.together import together  # noqa: PLC0415 -- numpy
 
-    rules = {rule.name for rule in _pool(scene.target.rules, Mode.enforce)}
+    rules = {rule.name for rule in pool_of(scene.target.rules, Mode.enforce)}
     latest = {**watch.findings, **fresh}
     known = [finding for name, finding in latest.items() if name in rules]
     judged = {f.rule: f for f in together(known, watch.budget).findings}
@@ -143,14 +144,16 @@ def can_see(rule: str, calibration: Calibration) -> str:
     return f"{rule}: judged against the version before"
 
 
-def _calibrate(source: History, asked: Question) -> Calibration | None:
+def calibrated(source: History, asked: Question) -> Calibration | None:
+    """How the rule is judged, from the history before the deploy; None: there is too little. Raises Unavailable,
+    Refused."""
     from watchdog.judge.compare.rule import START_LOOKED_AT, calibrate_rule, interval_of  # noqa: PLC0415 -- numpy
 
     seconds = REMEMBERED.total_seconds()
-    before = _samples(source, asked.measure, asked.deployed - seconds, asked.deployed, asked.setting.interval)
-    setting = _with_interval(asked.setting, interval_of(before, asked.setting.interval))
+    before = samples_of(source, asked.measure, asked.deployed - seconds, asked.deployed, asked.setting.interval)
+    setting = with_interval(asked.setting, interval_of(before, asked.setting.interval))
     earlier = [
-        (began, _samples(source, asked.measure, began - setting.interval, began + START_LOOKED_AT, setting.interval))
+        (began, samples_of(source, asked.measure, began - setting.interval, began + START_LOOKED_AT, setting.interval))
         for began in asked.earlier
         if asked.measure.signal in (CompareKind.ratio, CompareKind.latency)
     ]
@@ -165,9 +168,10 @@ def _calibrate(source: History, asked: Question) -> Calibration | None:
     )
 
 
-def _samples(
+def samples_of(
     source: History, measure: CompareMeasure, start: float, end: float, interval: float
 ) -> Mapping[str, Sequence[Series]]:
+    """The samples after `start` up to `end` (unix seconds), by the measure's keys. Raises Unavailable, Refused."""
     begin, until = _utc(start), _utc(end)
     if measure.selectors:
         return source.series(measure.selectors, begin, until)
@@ -188,12 +192,13 @@ def _stale(after: Mapping[str, Sequence[Series]], asked: Question, interval: flo
     return f"no sample {when}: either the service is not scraped, or its monitoring is down"
 
 
-def _setting(scene: Scene, rule: Rule) -> Setting:
+def setting_of(target: Target, rule: Rule, pods: str = "") -> Setting:
+    """What the rule is judged by; `pods`: a pattern of the new version's, where pods are known."""
     from watchdog.judge.compare.pooling import signal_weights  # noqa: PLC0415 -- numpy
     from watchdog.judge.compare.rule import Setting, group_of  # noqa: PLC0415
 
-    policy = scene.target.watch
-    pool = _pool(scene.target.rules, rule.mode)
+    policy = target.watch
+    pool = pool_of(target.rules, rule.mode)
     groups = {r.name: group_of(r.measure) for r in pool if isinstance(r.measure, CompareMeasure)}
     words = {
         CompareKind.ratio: "errors" if rule.trigger is Trigger.errors else rule.name,
@@ -208,11 +213,11 @@ def _setting(scene: Scene, rule: Rule) -> Setting:
         signals=max(1, len(groups)),
         budget=policy.false_rollback_budget,
         what=words.get(signal, rule.name),
-        is_new=_new_pods(scene.place.snapshot.pods if scene.place.snapshot else ""),
+        is_new=_new_pods(pods),
     )
 
 
-def _pool(rules: Sequence[Rule], mode: Mode) -> list[Rule]:
+def pool_of(rules: Sequence[Rule], mode: Mode) -> list[Rule]:
     """The compare rules that share one budget: those that may roll back or hold, or those that only watch."""
     decides = {rule.name for rule in rules if rule.action is not Action.alert}
     return [r for r in rules if r.measure.kind == "compare" and r.mode is mode and r.name in decides]
@@ -226,7 +231,8 @@ def _new_pods(pods: str) -> Callable[[Mapping[str, str]], bool]:
     return lambda labels: "pod" not in labels or pattern.fullmatch(labels["pod"]) is not None
 
 
-def _with_interval(setting: Setting, interval: float) -> Setting:
+def with_interval(setting: Setting, interval: float) -> Setting:
+    """The same, for samples that are so many seconds apart."""
     return replace(setting, interval=interval)
 
 

@@ -33,8 +33,8 @@ class FakeHistory:
         return {name: self._within(selector, start, end) for name, selector in selectors.items()}
 
     def evaluate(self, query: str, start: datetime, end: datetime, step: timedelta) -> Sequence[Series]:
-        """The samples as they are: a test writes them at the steps. Raises Unavailable when broken."""
-        return self._within(query, start, end)
+        """The samples from `start` on, as they are: a test writes them at the steps. Raises Unavailable when broken."""
+        return self._within(query, start - timedelta(microseconds=1), end)
 
     def _within(self, selector: str, start: datetime, end: datetime) -> list[Series]:
         self.asked.append((selector, start, end))
