@@ -20,6 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from watchdog.app import App
 from watchdog.errors import StoreDamaged, StoreUnavailable
+from watchdog.store.base import SCRAPES_BYTES, SCRAPES_KEPT
 
 if TYPE_CHECKING:
     from watchdog.web.server import Server
@@ -188,7 +189,9 @@ class Daemon:
 
     def _prune(self) -> None:
         try:
-            rows = self._app.store.prune(self._app.clock.now() - self._app.settings.retention)
+            now = self._app.clock.now()
+            rows = self._app.store.prune(now - self._app.settings.retention)
+            rows += self._app.store.prune_scrapes(now - SCRAPES_KEPT, SCRAPES_BYTES)
         except StoreUnavailable as error:
             log.warning("cannot drop old measurements: %s", error)
             return
