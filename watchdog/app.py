@@ -18,10 +18,11 @@ from watchdog.act.base import Actor
 from watchdog.actions import Actions
 from watchdog.clock import Clock, SystemClock
 from watchdog.engine import Engine, Parts
+from watchdog.histories import Histories
 from watchdog.jobs import Jobs, Pool
 from watchdog.model.incident import Event, Notice
 from watchdog.model.target import Target
-from watchdog.observe.base import Discovery, Gauge, History, Platform
+from watchdog.observe.base import Discovery, Gauge, Platform
 from watchdog.report.base import Receiver
 from watchdog.report.metrics import Metrics
 from watchdog.report.outbox import Outbox, notices_for
@@ -46,7 +47,7 @@ class App:
     store: Store
     platforms: dict[str, Platform]
     gauges: dict[str, Gauge]
-    histories: dict[str, History]
+    history: Histories
     actors: dict[str, Actor]
     metrics: Metrics
     sentry: Sentry | None
@@ -84,7 +85,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
     store = open_store(settings.store)
     platforms, actors = _platforms(roster.configured)
     gauges = _gauges(settings)
-    histories = _histories(gauges)
+    history = _history(gauges, roster, store)
     metrics = Metrics()
     sentry = _sentry(settings)
     on_done: list[Callable[[], None]] = []
@@ -104,7 +105,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
         jobs=jobs,
         owner=owner,
         notices=notices,
-        histories=histories,
+        history=history,
         told=_counted(metrics, roster),
     )
     engine = Engine(parts, report=_reported(metrics, sentry))
@@ -115,7 +116,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
         store=store,
         platforms=platforms,
         gauges=gauges,
-        histories=histories,
+        history=history,
         actors=actors,
         metrics=metrics,
         sentry=sentry,
@@ -187,13 +188,17 @@ def _gauges(settings: Settings) -> dict[str, Gauge]:
     return gauges
 
 
-def _histories(gauges: Mapping[str, Gauge]) -> dict[str, History]:
-    """What `compare` rules ask."""
+def _history(gauges: Mapping[str, Gauge], roster: Roster, store: Store) -> Histories:
+    """What `compare` rules ask: Prometheus, and the pages whose history the store keeps."""
     from watchdog.observe.prometheus_api import PrometheusApi  # noqa: PLC0415
     from watchdog.observe.prometheus_history import PrometheusHistory  # noqa: PLC0415
+    from watchdog.observe.scrape_history import ScrapeHistory  # noqa: PLC0415
 
     found = gauges.get("prometheus")
-    return {"prometheus": PrometheusHistory(found)} if isinstance(found, PrometheusApi) else {}
+    prometheus = PrometheusHistory(found) if isinstance(found, PrometheusApi) else None
+    return Histories(
+        roster, prometheus, lambda target, url: ScrapeHistory(target, url, store.keep_scrape, store.scrapes)
+    )
 
 
 def _sentry(settings: Settings) -> Sentry | None:

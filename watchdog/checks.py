@@ -75,7 +75,7 @@ def _rule(app: App, target: Target, rule: Rule, snapshot: Snapshot | None) -> Fi
     except BadTemplate as error:
         return Finding(what, (str(error),))
     if isinstance(asked, CompareMeasure):
-        return Finding(what, *_sorted(_comparable(app, asked)))
+        return Finding(what, *_sorted(_comparable(app, target, asked)))
     gauge = app.gauges.get(asked.kind)
     if gauge is None:
         return Finding(
@@ -84,9 +84,9 @@ def _rule(app: App, target: Target, rule: Rule, snapshot: Snapshot | None) -> Fi
     return Finding(what, *_sorted(gauge.check(asked)))
 
 
-def _comparable(app: App, asked: CompareMeasure) -> list[str]:
+def _comparable(app: App, target: Target, asked: CompareMeasure) -> list[str]:
     """Whether the source remembers what would be compared."""
-    source = app.histories.get("scrape" if asked.scrape else "prometheus")
+    source = app.history(target.name, asked)
     if source is None:
         return ["the config has no source for compare rules: add sources: {prometheus: {url: …}}"]
     now = app.clock.now()

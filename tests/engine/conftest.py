@@ -94,7 +94,7 @@ class Guarded:
                 jobs=Inline(),
                 owner=owner,
                 notices=self._notices,
-                histories={"prometheus": self.history},
+                history=lambda *_: self.history,
             ),
             self.errors.append,
         )

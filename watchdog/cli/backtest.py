@@ -48,7 +48,7 @@ def backtest(
     try:
         now = app.clock.now()
         start = now - _since(since)
-        source = app.histories.get("prometheus")
+        source = app.history.prometheus
         if source is None:
             raise BadConfig("backtest asks Prometheus: add `sources: {prometheus: {url: …}}`")
         targets = _targets(settings, target)

@@ -104,7 +104,7 @@ def _call(scene: Scene, watch: Watch, rule: Rule, asked: Measure) -> Callable[[]
     """The question as a job; None: there is no source for it."""
     now = scene.now
     if isinstance(asked, CompareMeasure):
-        history = scene.parts.histories.get("scrape" if asked.scrape else "prometheus")
+        history = scene.parts.history(scene.target.name, asked)
         question = comparing.question(scene, watch, rule, asked)
         return None if history is None else lambda: comparing.answer(history, question)
     gauge = scene.parts.gauges.get(asked.kind)

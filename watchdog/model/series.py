@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 def _doubles() -> array[float]:
@@ -47,3 +48,21 @@ class Series:
         """The samples after `start` up to and with `end` (unix seconds)."""
         first, last = bisect_right(self.at, start), bisect_right(self.at, end)
         return Series(self.labels, self.at[first:last], self.values[first:last])
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What one scrape of a page said of the wanted series. A series that the page did not have is not in it."""
+
+    page: str
+    """Which page: the target and the URL without credentials."""
+    at: datetime
+    selectors: tuple[str, ...]
+    """What was wanted: all series of these, and no others, are in it."""
+    labels: tuple[Mapping[str, str], ...]
+    """Of each series, `__name__` among them."""
+    values: array[float]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != len(self.values):
+            raise ValueError(f"a scrape has a value for each series: {len(self.labels)}, not {len(self.values)}")

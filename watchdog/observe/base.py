@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -83,6 +83,16 @@ class History(Protocol):
 
     def evaluate(self, query: str, start: datetime, end: datetime, step: timedelta) -> Sequence[Series]:
         """What the expression was at `start` and each `step` after it, up to and with `end`; no value, no sample."""
+        ...
+
+
+class ScrapedHistory(History, Protocol):
+    """The History of a page, which remembers only what it was told to keep."""
+
+    def scrape(self, wanted: Collection[str], now: datetime) -> None:
+        """Fetch the page once and keep what it says at `now` of these selectors and expressions: to be called each
+        interval as long as they are in a rule, whether a watch is open or not, always with all of them. Raises as
+        the others; then this scrape is missing."""
         ...
 
 

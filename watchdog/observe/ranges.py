@@ -53,7 +53,7 @@ def requests_for(selectors: Mapping[str, str]) -> tuple[Request, ...]:
             alone.append(Request(text.strip(), (Wanted(key, None),)))
     groups: list[tuple[frozenset[str], list[tuple[str, Selector]]]] = []
     for key, selector in sorted(read, key=lambda one: len(one[1].matchers)):
-        texts = frozenset(map(_written, selector.matchers))
+        texts = frozenset(map(str, selector.matchers))
         home = next((members for base, members in groups if base <= texts), None)
         if home is None:
             groups.append((texts, [(key, selector)]))
@@ -64,11 +64,11 @@ def requests_for(selectors: Mapping[str, str]) -> tuple[Request, ...]:
 
 def _request(base: frozenset[str], members: list[tuple[str, Selector]]) -> Request:
     wanted = tuple(
-        Wanted(key, selector.name, tuple(m for m in selector.matchers if _written(m) not in base))
+        Wanted(key, selector.name, tuple(m for m in selector.matchers if str(m) not in base))
         for key, selector in members
     )
     names = sorted({name for _, selector in members for name in _names(selector.name)})
-    matchers = [_written(matcher) for matcher in members[0][1].matchers]
+    matchers = list(map(str, members[0][1].matchers))
     if len(names) == 1:
         return Request(names[0] + (f"{{{','.join(matchers)}}}" if matchers else ""), wanted)
     return Request("{" + ",".join([f'__name__=~"{"|".join(names)}"', *matchers]) + "}", wanted)
@@ -79,8 +79,3 @@ def _names(name: str) -> tuple[str, ...]:
         if name.endswith(ending) and name != ending:
             return name, name.removesuffix(ending)
     return (name,)
-
-
-def _written(matcher: Matcher) -> str:
-    value = matcher.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'{matcher.label}{matcher.operator}"{value}"'

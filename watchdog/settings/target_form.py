@@ -11,7 +11,7 @@ from watchdog.model.base import format_duration
 from watchdog.model.rule import Action, Mode
 from watchdog.settings.fields import Form, Interval, Span, Text, Timeout, Vars
 from watchdog.settings.measures import CommandForm, HttpForm, MeasureForm, TcpForm
-from watchdog.settings.rules import HOW_OFTEN, NAME, RuleForm
+from watchdog.settings.rule_form import HOW_OFTEN, NAME, RuleForm
 
 Argv = Annotated[tuple[Text, ...], Field(min_length=1)]
 
