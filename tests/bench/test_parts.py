@@ -15,10 +15,12 @@ from bench import compose, processes, ticks
 from bench.machine import facts
 from bench.prometheus import serving
 from bench.report import Result, Skipped
+from watchdog.engine.loop import LOOKS_A_TURN
 
 
-def test_turns_are_timed_with_and_without_rules_due(tmp_path: Path):
-    turns = ticks.timed_turns(watches=2, cycles=2, file=tmp_path / "state.db")
+@pytest.mark.parametrize("watches", [2, LOOKS_A_TURN + 1])
+def test_turns_are_timed_with_and_without_rules_due(tmp_path: Path, watches: int):
+    turns = ticks.timed_turns(watches, cycles=2, file=tmp_path / "state.db")
 
     assert len(turns.due) == 2
     assert len(turns.quiet) == 18

@@ -75,12 +75,14 @@ class PrometheusServer:
     """Started and killed as a test likes; the port and the data stay the same. `data` may be filled before it starts
     (backfill.py)."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, config: str | None = None) -> None:
+        """`config`: a prometheus.yml in place of the one that scrapes `page`; it may name rules.yml. `options`: of the
+        program, such as --enable-feature=native-histograms."""
         self.page = Page()
         self.data = folder / "data"
         self._options = options
         self._folder = folder
-        (folder / "prometheus.yml").write_text(_CONFIG.format(port=self.page.port))
+        (folder / "prometheus.yml").write_text(config or _CONFIG.format(port=self.page.port))
         (folder / "rules.yml").write_text(_RULES)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
