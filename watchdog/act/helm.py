@@ -26,7 +26,7 @@ from watchdog.act.helm_cluster import (
 from watchdog.act.helm_command import arguments, environment, last_words, major_version, still_running
 from watchdog.act.helm_draft import SUSPENDED, Found, Says, application_names, questions, say
 from watchdog.act.helm_owners import Owner, OwnerKind, owners
-from watchdog.act.helm_plan import differences, mark_of, next_step
+from watchdog.act.helm_plan import Step, differences, mark_of, next_step
 from watchdog.act.helm_storage import Storage, parse
 from watchdog.errors import Refused, Unavailable
 from watchdog.kubernetes.client import Cluster
@@ -42,6 +42,10 @@ OUTPUT_KEPT = 16 * 1024
 
 BETWEEN = 10
 """Revisions between the two whose hooks are looked at; a body can be 1 MiB."""
+
+GRACE = 5.0
+"""Seconds that a revision of this plan may still be pending before it is finished from here: where the rollback
+replaces the watchdog's own pod, the Helm in the old pod may be about to end."""
 
 _LOOK = 0.5  # seconds between looks at a helm that a killed watchdog left behind
 
@@ -140,8 +144,11 @@ class HelmActor:
         description = _description(plan.id, plan.to_revision)
         argv = arguments(spec, major, plan.to_revision, target.rollback.timeout, description)
         pid = _wait_for_it(argv, deadline)
-        history = storage.history()
-        step = next_step(history, plan, spec.pending_limit, datetime.now(UTC))
+        history, step = _look(storage, plan, spec)
+        patience = min(deadline, time.monotonic() + GRACE)
+        while step.kind == "ours is pending" and time.monotonic() < patience:
+            time.sleep(_LOOK)
+            history, step = _look(storage, plan, spec)
         if step.kind in {"done", "refuse"}:
             return step.kind == "done", step.reason, ""
         if pid is not None:
@@ -191,6 +198,11 @@ def _restorable(history: Sequence[Release], wanted: str, spec: HelmSpec) -> Rele
     if stored.status not in (DEPLOYED, SUPERSEDED):
         raise Refused(f"revision {wanted} of release {spec.release} is {stored.status}: it never ran as a whole")
     return stored
+
+
+def _look(storage: Storage, plan: Plan, spec: HelmSpec) -> tuple[list[Release], Step]:
+    history = storage.history()
+    return history, next_step(history, plan, spec.pending_limit, datetime.now(UTC))
 
 
 def _description(plan: str, to: str) -> str:

@@ -457,3 +457,49 @@ def test_an_application_that_lists_the_objects_without_marking_them(release: Rel
     release.cluster.kubectl("label", "deployment", "app", label, "-n", release.namespace)
     (objection,) = release.plan("1").draft.objections
     assert "it lists Deployment/app" in objection.reason
+
+
+def _rules(version: int) -> list[dict[str, list[str]]]:
+    """What acting needs for a release of these kinds. Helm 4 watches every object of the release while it waits."""
+    looks = ["get"] if version == 3 else ["get", "list", "watch"]
+    pods = ["list"] if version == 3 else ["list", "watch"]
+    return [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch", "create", "update", "patch"]},
+        {"apiGroups": [""], "resources": ["configmaps", "services"], "verbs": [*looks, "patch"]},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": [*looks, "patch"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": pods},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": pods},
+    ]
+
+
+def _give(release: Release, rules: list[dict[str, list[str]]]) -> Path:
+    kind, api = "Role", "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": "watchdog"}
+    for thing in (
+        {"apiVersion": "v1", "kind": "ServiceAccount"},
+        {"apiVersion": f"{api}/v1", "kind": kind, "rules": rules},
+        {
+            "apiVersion": f"{api}/v1", "kind": "RoleBinding", "subjects": [subject],
+            "roleRef": {"apiGroup": api, "kind": kind, "name": "watchdog"},
+        },
+    ):  # fmt: skip
+        release.cluster.apply({**thing, "metadata": {"name": "watchdog"}}, release.namespace)
+    return release.cluster.service_account_kubeconfig(release.namespace, "watchdog")
+
+
+def test_these_rights_are_enough_and_without_one_it_says_which(release: Release):
+    release.deploy()
+    release.deploy("note=two")
+    rules = _rules(release.version)
+    limited = release.target(_give(release, [*rules[:1], *rules[2:]]))
+    plan = release.plan("1", limited)
+    result = release.actor.execute(limited, plan, revision("1"))
+    assert not result.ok
+    assert 'cannot get resource "configmaps" in API group ""' in result.reason
+
+    release.deploy("note=four")
+    limited = release.target(_give(release, rules))
+    again = release.plan("1", limited, plan_id="rb-2")
+    assert again.draft.warnings == ()
+    result = release.actor.execute(limited, again, revision("1"))
+    assert result.ok, (result.reason, result.output)
