@@ -19,7 +19,9 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from watchdog.app import App
-from watchdog.errors import StoreDamaged, StoreUnavailable
+from watchdog.errors import Refused, StoreDamaged, StoreUnavailable, Unavailable
+from watchdog.histories import Page
+from watchdog.store.base import SCRAPES_BYTES, SCRAPES_KEPT
 
 if TYPE_CHECKING:
     from watchdog.web.server import Server
@@ -30,6 +32,9 @@ TURN_SECONDS = 0.5
 LOOK_SECONDS = 0.25
 """How often the main thread looks whether it is to stop."""
 MAX_TURNS_AT_ONCE = 8
+CALM_SECONDS = 20.0
+"""For this long nothing of the state may fail before it is called usable again: turns that only read succeed on a full
+disk too, and a claim is renewed (written) every 15 s."""
 DEAD_AFTER_SECONDS = 15.0
 """Without a turn for this long, /healthz says so, and whoever supervises may restart the daemon."""
 
@@ -44,6 +49,7 @@ class Daemon:
         self._again = threading.Event()
         self._turned_at = time.monotonic()
         self._trouble: str | None = None
+        self._troubled_at = 0.0
         self._fatal: StoreDamaged | None = None
         self._threads = {"default": _Threads(2), "outbox": _Threads(max(1, len(app.outbox.names)))}
         self._scheduler = BackgroundScheduler(
@@ -51,6 +57,8 @@ class Daemon:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
+        self._pages: dict[str, str] = {}
+        """Why a page could not be scraped last time: said once."""
         self._server: Server | None = None
 
     def run(self) -> None:
@@ -84,6 +92,11 @@ class Daemon:
                 self._deliver, "interval", seconds=1, args=[name], id=f"outbox {name}", executor="outbox"
             )
         self._scheduler.add_job(self._prune, "interval", hours=1, id="prune", next_run_time=_now())
+        for page in app.history.pages():
+            name, seconds = f"scrape {page.target} {page.url}", page.interval.total_seconds()
+            self._scheduler.add_job(
+                self._scrape, "interval", seconds=seconds, args=[page], id=name, next_run_time=_now()
+            )
         self._scheduler.start()
         log.info("guarding %s as %s", app.roster.names(), app.owner)
 
@@ -168,13 +181,13 @@ class Daemon:
         except StoreUnavailable as error:
             if self._trouble is None:
                 log.error("no turn without the state: %s", error)  # noqa: TRY400 -- the message says it all
-            self._trouble = str(error)
+            self._trouble, self._troubled_at = str(error), began
             return False
         except StoreDamaged as error:
             self._fatal = error
             self.stop()
             return False
-        if self._trouble is not None:
+        if self._trouble is not None and began - self._troubled_at >= CALM_SECONDS:
             log.warning("the state can be used again")
             self._trouble = None
         self._app.metrics.tick(timedelta(seconds=time.monotonic() - began), now)
@@ -186,9 +199,22 @@ class Daemon:
         except StoreUnavailable as error:
             log.warning("cannot read the outbox: %s", error)
 
+    def _scrape(self, page: Page) -> None:
+        """Go on with a page's history; without it there is no baseline, which its rules say themselves."""
+        try:
+            self._app.history.scrape(page, self._app.clock.now())
+        except (Unavailable, Refused) as error:
+            if self._pages.get(page.url) != str(error):
+                log.warning("the history of %s has a gap: %s", page.target, error)
+            self._pages[page.url] = str(error)
+        else:
+            self._pages.pop(page.url, None)
+
     def _prune(self) -> None:
         try:
-            rows = self._app.store.prune(self._app.clock.now() - self._app.settings.retention)
+            now = self._app.clock.now()
+            rows = self._app.store.prune(now - self._app.settings.retention)
+            rows += self._app.store.prune_scrapes(now - SCRAPES_KEPT, SCRAPES_BYTES)
         except StoreUnavailable as error:
             log.warning("cannot drop old measurements: %s", error)
             return

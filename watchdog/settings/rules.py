@@ -8,135 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError
 
 from watchdog.errors import BadCondition, BadConfig, BadTemplate
-from watchdog.model.rule import PLATFORM_KINDS, PROBE_KINDS, Action, Mode, Rule, Trigger
-from watchdog.settings.fields import Form, Interval, Span, Text, Vars
-from watchdog.settings.measures import (
-    MEASURES,
-    AlertForm,
-    CommandForm,
-    CrashesForm,
-    HttpForm,
-    MeasureForm,
-    PrometheusForm,
-    ReleaseForm,
-    ScrapeForm,
-    TcpForm,
-)
+from watchdog.model.rule import Rule
+from watchdog.settings.fields import Form, Vars
+from watchdog.settings.measures import MEASURES
+from watchdog.settings.rule_form import RuleForm
 from watchdog.settings.yaml import Document, Loc, bad_config, read
 from watchdog.template import BUILT_IN, names, names_in, render, render_all
 
-NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
-"""Lower-case letters, digits, dots, underscores and dashes; at most 63 characters."""
-
 _STAND_INS = {name: name for name in BUILT_IN}
 """For trying a template before there is a deploy."""
-
-HOW_OFTEN = ("for", "failure_limit", "consecutive_failures")
-
-
-class RuleForm(Form):
-    """One rule: one way of measuring, one way of failing, and what then."""
-
-    name: str = Field(pattern=NAME)
-    """Unique within a target."""
-    trigger: Trigger
-    """The kind of trouble; reports group rules by it."""
-    summary: Text
-    """One line for people: what is wrong when the rule trips."""
-    prometheus: PrometheusForm | None = None
-    """An instant query of Prometheus (PromQL)."""
-    alert: AlertForm | None = None
-    """An alerting rule of Prometheus, by name."""
-    scrape: ScrapeForm | None = None
-    """A /metrics page read directly."""
-    http: HttpForm | None = None
-    """An HTTP request."""
-    tcp: TcpForm | None = None
-    """A TCP connection."""
-    command: CommandForm | None = None
-    """A program and its arguments."""
-    crashes: CrashesForm | None = None
-    """Crashes as the platform sees them."""
-    release: ReleaseForm | None = None
-    """The rollout's own failure."""
-    fail_when: Text | None = None
-    """A CEL condition on `value` or `values`: true is a failure. It may use vars, as templates."""
-    pass_when: Text | None = None
-    """A CEL condition: true is a pass. With one of the two, the other is its opposite."""
-    for_: Annotated[Span | None, Field(alias="for")] = None
-    """It must fail at every measurement for this long before it trips."""
-    failure_limit: Annotated[int | None, Field(ge=0)] = None
-    """It trips when more than this many measurements failed in all."""
-    consecutive_failures: Annotated[int | None, Field(ge=1)] = None
-    """It trips when this many measurements in a row failed."""
-    consecutive_errors: int = Field(default=4, ge=1)
-    """After this many errors of the source in a row people are told that the watch is blind."""
-    interval: Interval | None = None
-    """Time between measurements; default: the target's `watch.interval`."""
-    initial_delay: Span | None = None
-    """Time from the settled rollout to the first measurement; default: the target's `watch.initial_delay`."""
-    action: Action = Action.rollback
-    """What is done when the rule trips."""
-    mode: Mode = Mode.enforce
-    """`dry_run` judges and reports but decides nothing."""
-    reversible: bool = False
-    """Whether a rollback undoes what this rule is about even where the deploy ran a migration (Helm hooks)."""
-
-    @model_validator(mode="after")
-    def _complete(self) -> RuleForm:
-        measures = [key for key in MEASURES if getattr(self, key) is not None]
-        if len(measures) != 1:
-            has = " and ".join(measures) or "none"
-            raise ValueError(f"a rule has exactly one of {', '.join(MEASURES)}; this one has {has}")
-        ways = [key for key in HOW_OFTEN if getattr(self, "for_" if key == "for" else key) is not None]
-        if len(ways) > 1:
-            raise ValueError(f"a rule has at most one of {', '.join(HOW_OFTEN)}; this one has {' and '.join(ways)}")
-        if self.fail_when is None and self.pass_when is None and not self.how.default_condition():
-            raise ValueError(f"a {measures[0]} rule needs fail_when or pass_when, such as `fail_when: value > 1.0`")
-        return self
-
-    @property
-    def how(self) -> MeasureForm:
-        """The one way of measuring it has."""
-        found: MeasureForm = next(form for key in MEASURES if (form := getattr(self, key)) is not None)
-        return found
-
-    def rule(self, *, summary: str, fail_when: str | None, pass_when: str | None) -> Rule:
-        """The rule as the engine runs it, with its texts filled in and its defaults set."""
-        measure, for_, consecutive = self.how.measure(), self.for_, self.consecutive_failures
-        if for_ is None and consecutive is None and self.failure_limit is None:
-            if measure.kind in PLATFORM_KINDS:
-                consecutive = 1
-            elif measure.kind in PROBE_KINDS:
-                consecutive = 3
-            else:
-                for_ = timedelta(seconds=30)
-        if fail_when is None and pass_when is None:
-            fail_when = self.how.default_condition()
-        return Rule(
-            name=self.name,
-            trigger=self.trigger,
-            summary=summary,
-            measure=measure,
-            fail_when=fail_when,
-            pass_when=pass_when,
-            for_=for_,
-            failure_limit=self.failure_limit,
-            consecutive_failures=consecutive,
-            consecutive_errors=self.consecutive_errors,
-            interval=self.interval,
-            initial_delay=self.initial_delay,
-            action=self.action,
-            mode=self.mode,
-            reversible=self.reversible,
-        )
 
 
 class RuleFileForm(Form):
@@ -163,9 +49,12 @@ def read_rule_file(
     vars: Mapping[str, str] | None = None,  # noqa: A002
     target: str | None = None,
     unwanted: Collection[str] = (),
+    *,
+    asked: bool = True,
 ) -> RuleFile:
     """Read a file of `rules:` and default `vars:`; `vars` wins over the defaults. `target` is for messages only.
 
+    With `asked` false nobody will ask the rules' queries, so names that only they and summaries use may be missing.
     Raises BadConfig with one line per problem.
     """
     document = read(path)
@@ -173,7 +62,7 @@ def read_rule_file(
     known = {**form.vars, **(vars or {})}
     written = {rule.get("name") for rule in form.rules if isinstance(rule, Mapping)}
     left_out = tuple(name for name in unwanted if name in written)
-    return RuleFile(known, read_rules(document, ("rules",), known, target, left_out), left_out)
+    return RuleFile(known, read_rules(document, ("rules",), known, target, left_out, asked=asked), left_out)
 
 
 def read_rules(
@@ -182,6 +71,8 @@ def read_rules(
     vars: Mapping[str, str],  # noqa: A002
     target: str | None = None,
     unwanted: Collection[str] = (),
+    *,
+    asked: bool = True,
 ) -> tuple[Rule, ...]:
     """The rules of the list at `at`. Raises BadConfig with one line per problem, of all rules."""
     rules: list[Rule] = []
@@ -193,7 +84,7 @@ def read_rules(
         if isinstance(written, Mapping) and written.get("name") in unwanted:
             continue
         try:
-            rule = read_rule(document, where, vars, target)
+            rule = read_rule(document, where, vars, target, asked=asked)
         except BadConfig as error:
             problems.append(str(error))
             continue
@@ -208,37 +99,51 @@ def read_rules(
     return tuple(rules)
 
 
-def read_rule(document: Document, at: Loc, vars: Mapping[str, str], target: str | None = None) -> Rule:  # noqa: A002
+def read_rule(
+    document: Document,
+    at: Loc,
+    vars: Mapping[str, str],  # noqa: A002
+    target: str | None = None,
+    *,
+    asked: bool = True,
+) -> Rule:
     """The rule written at `at`. Its conditions and summary are filled in; its measure stays a template, whose names
     are all known. Raises BadConfig with one line per problem."""
     try:
         form = RuleForm.model_validate(document.locate(at)[1].value)
     except ValidationError as error:
         raise bad_config(error, document, RuleForm, at) from None
-    problems = [document.problem((*at, key), text) for key, text in _wrong(form, vars, target)]
+    problems = [document.problem((*at, key), text) for key, text in _wrong(form, vars, target, asked=asked)]
     if problems:
         raise BadConfig("\n".join(problems))
-    built_in = {name: "{{ " + name + " }}" for name in BUILT_IN}  # the engine fills these in later
+    later = {name: "{{ " + name + " }}" for name in {*BUILT_IN, *names(form.summary)}}  # the engine fills these in
     return form.rule(
-        summary=render(form.summary, {**built_in, **vars}),
+        summary=render(form.summary, {**later, **vars}),
         fail_when=form.fail_when and render(form.fail_when, vars),
         pass_when=form.pass_when and render(form.pass_when, vars),
     )
 
 
 def unknown_names(
-    text: str, variables: Mapping[str, str], target: str | None = None, known: Sequence[str] = BUILT_IN
+    text: str,
+    variables: Mapping[str, str],
+    target: str | None = None,
+    known: Sequence[str] = BUILT_IN,
+    *,
+    needed: bool = True,
 ) -> list[str]:
-    """What is wrong with a template that is filled in later: names that will not be known, bad syntax."""
+    """What is wrong with a template that is filled in later: bad syntax and, if they are needed, unknown names."""
     try:
         unknown = sorted(names(text) - set(known) - set(variables))
         render("" if unknown else text, {name: name for name in known} | dict(variables))
     except BadTemplate as error:
         return [str(error)]
-    return [_unknown(name, target) for name in unknown]
+    return [_unknown(name, target) for name in unknown if needed]
 
 
-def unknown_names_in(value: BaseModel, variables: Mapping[str, str], target: str | None = None) -> list[str]:
+def unknown_names_in(
+    value: BaseModel, variables: Mapping[str, str], target: str | None = None, *, needed: bool = True
+) -> list[str]:
     """As `unknown_names`, for every text in a value."""
     try:
         unknown = sorted(names_in(value) - set(BUILT_IN) - set(variables))
@@ -248,15 +153,17 @@ def unknown_names_in(value: BaseModel, variables: Mapping[str, str], target: str
         return [str(error)]
     except ValidationError:
         return ["is empty or not valid once its templates are filled in"]
-    return [_unknown(name, target) for name in unknown]
+    return [_unknown(name, target) for name in unknown if needed]
 
 
-def _wrong(form: RuleForm, variables: Mapping[str, str], target: str | None) -> Iterator[tuple[str, str]]:
+def _wrong(
+    form: RuleForm, variables: Mapping[str, str], target: str | None, *, asked: bool
+) -> Iterator[tuple[str, str]]:
     """What is wrong with a rule's templates and conditions: (key, words)."""
     measure = next(key for key in MEASURES if getattr(form, key) is not None)
-    for text in unknown_names_in(form.how.measure(), variables, target):
+    for text in unknown_names_in(form.how.measure(), variables, target, needed=asked):
         yield measure, f"rule {form.name}: {text}"
-    for text in unknown_names(form.summary, variables, target):
+    for text in unknown_names(form.summary, variables, target, needed=asked):
         yield "summary", f"rule {form.name}: {text}"
     for key in ("fail_when", "pass_when"):
         condition = getattr(form, key)

@@ -1,0 +1,27 @@
+"""The helm program: which version it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+from watchdog.errors import Refused, Unavailable
+from watchdog.subprocesses import minimal_environment, run
+
+TIMEOUT = timedelta(seconds=20)
+"""For `helm version`, which asks no cluster; a cold disk makes the 60 MB program slow."""
+
+
+def version_of(program: str, env: Mapping[str, str] | None = None) -> str:
+    """`v3.22.0`. Raises Refused for another Helm than 3 and 4, Unavailable when the program can't be run."""
+    done = run([program, "version", "--short"], timeout=TIMEOUT, env=env or minimal_environment(), cwd="/", limit=4096)
+    if not done.ok:
+        raise Unavailable(
+            f"`{program} version` {done.outcome}: {done.last_words or 'it said nothing'}; install Helm 3 or 4, or name "
+            "it in the target's `helm.helm`"
+        )
+    match = re.search(r"\bv(\d+)\.\d+[\w.-]*", done.out)
+    if match is None or match[1] not in {"3", "4"}:
+        raise Refused(f"`{program} version` says {done.out.strip()[:80]!r}: Helm 3 and 4 are known")
+    return match[0]
