@@ -14,19 +14,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast, get_args
 
-from watchdog.act.helm_changes import compare
-from watchdog.act.helm_cluster import (
-    Kinds,
-    not_served,
-    read_live,
-    suspend,
-    unmarked_application,
-    with_their_objects,
-)
+from watchdog.act.helm_cluster import suspend
 from watchdog.act.helm_command import arguments, environment, last_words, major_version, still_running
-from watchdog.act.helm_draft import SUSPENDED, Found, Says, application_names, questions, say
-from watchdog.act.helm_owners import Owner, OwnerKind, owners
+from watchdog.act.helm_draft import SUSPENDED, say
+from watchdog.act.helm_owners import Owner, OwnerKind
 from watchdog.act.helm_plan import Step, differences, mark_of, next_step
+from watchdog.act.helm_reading import read
 from watchdog.act.helm_storage import Storage, parse
 from watchdog.errors import Refused, Unavailable
 from watchdog.kubernetes.client import Cluster
@@ -39,9 +32,6 @@ from watchdog.subprocesses import run
 
 OUTPUT_KEPT = 16 * 1024
 """Bytes of what Helm printed, the last ones."""
-
-BETWEEN = 10
-"""Revisions between the two whose hooks are looked at; a body can be 1 MiB."""
 
 GRACE = 5.0
 """Seconds that a revision of this plan may still be pending before it is finished from here: where the rollback
@@ -63,10 +53,10 @@ class HelmActor:
         storage = self._storage(spec)
         history = storage.history()
         stored = _restorable(history, to.id, spec)
-        says = self._say(target, storage, history, stored)
+        major = major_version(spec, environment(spec))
+        says = say(read(self._cluster(spec), spec, storage, history, stored, major), target.rollback, parse)
         if says.refusals:
             raise Refused(f"revision {to.id} can't be brought back: {'; '.join(says.refusals)}")
-        major = major_version(spec, environment(spec))
         patches = [("kubectl", "--namespace", str(o.namespace), "patch", o.kind.lower(), o.name) for o in says.suspend]
         mark = f"{PLAN_LABEL}={mark_of('PLAN', history[0].version + 1)}"
         label = ("kubectl", "--namespace", spec.namespace, "label", spec.storage, storage.name_of(stored.version), mark)
@@ -110,32 +100,6 @@ class HelmActor:
     def _cluster(self, spec: HelmSpec) -> Cluster:
         with self._lock:
             return self._clusters.setdefault((spec.kubeconfig, spec.context), Cluster(spec.kubeconfig, spec.context))
-
-    def _say(self, target: Target, storage: Storage, history: Sequence[Release], to: Release) -> Says:
-        spec = _spec(target)
-        cluster = self._cluster(spec)
-        kinds = Kinds(cluster)
-        now, then = storage.body(history[0].version), storage.body(to.version)
-        newer = [stored.version for stored in history if to.version < stored.version < history[0].version]
-        comparison = compare(parse(now["manifest"]), parse(then["manifest"]), spec.namespace)
-        live, unread = read_live(cluster, kinds, questions(comparison), comparison)
-        marked = owners([*comparison.now.values(), *(thing for thing in live.values() if thing)], spec.namespace)
-        owned = with_their_objects(cluster, kinds, marked, spec.namespace)
-        if not owned:
-            names = application_names(comparison, live)
-            unmarked = unmarked_application(cluster, kinds, comparison.now, names, spec.namespace)
-            owned = [unmarked] if unmarked else []
-        found = Found(
-            now=now,
-            to=then,
-            between=[body for version in newer[:BETWEEN] if (body := storage.body(version))],
-            comparison=comparison,
-            live=live,
-            not_served=not_served(kinds, [*comparison.now.values(), *comparison.then.values()]),
-            owners=owned,
-            unread=unread,
-        )
-        return say(found, target.rollback, parse)
 
     def _carry_out(self, target: Target, plan: Plan, deadline: float) -> tuple[bool, str, str]:
         spec = _spec(target)
