@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from watchdog.act.helm_command import arguments, environment, last_words, own_timeout, parse_version, still_running
-from watchdog.errors import Refused
+from watchdog.act.helm_command import arguments, environment, last_words, own_timeout, still_running
 from watchdog.model.target import HelmSpec
 from watchdog.subprocesses import Completed
 
@@ -38,17 +37,6 @@ def test_a_kubeconfig_and_context_are_named():
 @pytest.mark.parametrize(("given", "helms"), [(180, 165), (60, 48), (10, 8), (1, 1)])
 def test_helm_is_given_less_time_than_it_has(given, helms):
     assert own_timeout(timedelta(seconds=given)) == helms
-
-
-@pytest.mark.parametrize(("text", "major"), [("v3.22.0+gabc", 3), ("v4.3", 4), ("WARNING: x\nv3.9.1", 3)])
-def test_versions(text, major):
-    assert parse_version(text, "helm") == major
-
-
-@pytest.mark.parametrize("text", ["v2.17.0", "v5.0.0", "GNU coreutils 9", ""])
-def test_what_is_no_helm_3_or_4_is_refused(text):
-    with pytest.raises(Refused, match="helm"):
-        parse_version(text, "helm")
 
 
 def test_the_environment_has_what_helm_needs_and_no_secret_of_ours():

@@ -14,19 +14,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast, get_args
 
-from watchdog.act.helm_changes import compare
-from watchdog.act.helm_cluster import (
-    Kinds,
-    not_served,
-    read_live,
-    suspend,
-    unmarked_application,
-    with_their_objects,
-)
+from watchdog.act.helm_cluster import suspend
 from watchdog.act.helm_command import arguments, environment, last_words, major_version, still_running
-from watchdog.act.helm_draft import SUSPENDED, Found, Says, application_names, questions, say
-from watchdog.act.helm_owners import Owner, OwnerKind, owners
-from watchdog.act.helm_plan import differences, mark_of, next_step
+from watchdog.act.helm_draft import SUSPENDED, say
+from watchdog.act.helm_owners import Owner, OwnerKind
+from watchdog.act.helm_plan import Step, differences, mark_of, next_step
+from watchdog.act.helm_reading import read
 from watchdog.act.helm_storage import Storage, parse
 from watchdog.errors import Refused, Unavailable
 from watchdog.kubernetes.client import Cluster
@@ -40,8 +33,9 @@ from watchdog.subprocesses import run
 OUTPUT_KEPT = 16 * 1024
 """Bytes of what Helm printed, the last ones."""
 
-BETWEEN = 10
-"""Revisions between the two whose hooks are looked at; a body can be 1 MiB."""
+GRACE = 5.0
+"""Seconds that a revision of this plan may still be pending before it is finished from here: where the rollback
+replaces the watchdog's own pod, the Helm in the old pod may be about to end."""
 
 _LOOK = 0.5  # seconds between looks at a helm that a killed watchdog left behind
 
@@ -59,10 +53,10 @@ class HelmActor:
         storage = self._storage(spec)
         history = storage.history()
         stored = _restorable(history, to.id, spec)
-        says = self._say(target, storage, history, stored)
+        major = major_version(spec, environment(spec))
+        says = say(read(self._cluster(spec), spec, storage, history, stored, major), target.rollback, parse)
         if says.refusals:
             raise Refused(f"revision {to.id} can't be brought back: {'; '.join(says.refusals)}")
-        major = major_version(spec, environment(spec))
         patches = [("kubectl", "--namespace", str(o.namespace), "patch", o.kind.lower(), o.name) for o in says.suspend]
         mark = f"{PLAN_LABEL}={mark_of('PLAN', history[0].version + 1)}"
         label = ("kubectl", "--namespace", spec.namespace, "label", spec.storage, storage.name_of(stored.version), mark)
@@ -107,32 +101,6 @@ class HelmActor:
         with self._lock:
             return self._clusters.setdefault((spec.kubeconfig, spec.context), Cluster(spec.kubeconfig, spec.context))
 
-    def _say(self, target: Target, storage: Storage, history: Sequence[Release], to: Release) -> Says:
-        spec = _spec(target)
-        cluster = self._cluster(spec)
-        kinds = Kinds(cluster)
-        now, then = storage.body(history[0].version), storage.body(to.version)
-        newer = [stored.version for stored in history if to.version < stored.version < history[0].version]
-        comparison = compare(parse(now["manifest"]), parse(then["manifest"]), spec.namespace)
-        live, unread = read_live(cluster, kinds, questions(comparison), comparison)
-        marked = owners([*comparison.now.values(), *(thing for thing in live.values() if thing)], spec.namespace)
-        owned = with_their_objects(cluster, kinds, marked, spec.namespace)
-        if not owned:
-            names = application_names(comparison, live)
-            unmarked = unmarked_application(cluster, kinds, comparison.now, names, spec.namespace)
-            owned = [unmarked] if unmarked else []
-        found = Found(
-            now=now,
-            to=then,
-            between=[body for version in newer[:BETWEEN] if (body := storage.body(version))],
-            comparison=comparison,
-            live=live,
-            not_served=not_served(kinds, [*comparison.now.values(), *comparison.then.values()]),
-            owners=owned,
-            unread=unread,
-        )
-        return say(found, target.rollback, parse)
-
     def _carry_out(self, target: Target, plan: Plan, deadline: float) -> tuple[bool, str, str]:
         spec = _spec(target)
         storage, env = self._storage(spec), environment(spec)
@@ -140,8 +108,11 @@ class HelmActor:
         description = _description(plan.id, plan.to_revision)
         argv = arguments(spec, major, plan.to_revision, target.rollback.timeout, description)
         pid = _wait_for_it(argv, deadline)
-        history = storage.history()
-        step = next_step(history, plan, spec.pending_limit, datetime.now(UTC))
+        history, step = _look(storage, plan, spec)
+        patience = min(deadline, time.monotonic() + GRACE)
+        while step.kind == "ours is pending" and time.monotonic() < patience:
+            time.sleep(_LOOK)
+            history, step = _look(storage, plan, spec)
         if step.kind in {"done", "refuse"}:
             return step.kind == "done", step.reason, ""
         if pid is not None:
@@ -191,6 +162,11 @@ def _restorable(history: Sequence[Release], wanted: str, spec: HelmSpec) -> Rele
     if stored.status not in (DEPLOYED, SUPERSEDED):
         raise Refused(f"revision {wanted} of release {spec.release} is {stored.status}: it never ran as a whole")
     return stored
+
+
+def _look(storage: Storage, plan: Plan, spec: HelmSpec) -> tuple[list[Release], Step]:
+    history = storage.history()
+    return history, next_step(history, plan, spec.pending_limit, datetime.now(UTC))
 
 
 def _description(plan: str, to: str) -> str:

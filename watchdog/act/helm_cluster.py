@@ -16,6 +16,7 @@ from watchdog.kubernetes.client import Cluster, Query
 from watchdog.kubernetes.errors import NotThere
 from watchdog.kubernetes.paths import api_of
 from watchdog.kubernetes.paths import path as path_of
+from watchdog.kubernetes.rights import Right, missing
 
 ARGO_NAMESPACE = "argocd"
 """Where Argo CD usually is, for a watchdog that may not list Applications everywhere."""
@@ -34,6 +35,11 @@ class Kinds:
         if resource is None:
             return None
         return path_of(api_of(api_version), resource["name"], namespace if resource.get("namespaced") else None, name)
+
+    def resource(self, api_version: str, kind: str) -> tuple[str, bool] | None:
+        """A kind's resource (`deployments`) and whether it is in a namespace."""
+        found = self._of(api_version).get(kind)
+        return (str(found["name"]), bool(found.get("namespaced"))) if found else None
 
     def preferred(self, group: str) -> str | None:
         """The version of a group to use; None: the cluster does not know the group."""
@@ -76,6 +82,11 @@ def not_served(kinds: Kinds, things: Iterable[Object]) -> list[str]:
     """The kinds among these objects that the cluster does not know: `Foo of example.com/v1`."""
     wanted = dict.fromkeys((str(thing.get("apiVersion")), str(thing.get("kind"))) for thing in things)
     return [f"{kind} of {version}" for version, kind in wanted if kinds.path(version, kind, "x", "x") is None]
+
+
+def without_right(cluster: Cluster, rights: Iterable[tuple[str | None, Right]]) -> list[str]:
+    """What may not be done, a line each, with the rule that would grant it. Raises Unavailable and Refused."""
+    return [line for namespace, right in rights for line in missing(cluster, namespace, [right])]
 
 
 def read_live(

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from watchdog.errors import Refused, Unavailable
 from watchdog.kubernetes.client import in_cluster
+from watchdog.kubernetes.program import version_of
 from watchdog.model.target import HelmSpec
-from watchdog.subprocesses import Completed, minimal_environment, run
-
-VERSION_TIMEOUT = timedelta(seconds=20)
-"""For `helm version`, which asks no cluster; a cold disk makes the 60 MB program slow."""
+from watchdog.subprocesses import Completed, minimal_environment
 
 DESCRIPTION_LIMIT = 256
 """Characters; Helm 4 refuses more."""
@@ -45,27 +40,8 @@ def environment(
 
 
 def major_version(spec: HelmSpec, env: Mapping[str, str]) -> int:
-    """3 or 4. Raises Refused for another, and where there is no such program, which waiting does not mend; Unavailable
-    when it fails."""
-    if shutil.which(spec.helm, path=env.get("PATH")) is None:
-        raise Refused(
-            f"cannot run {spec.helm!r}: no such program; install Helm, or set `helm:` of the target to its path"
-        )
-    done = run([spec.helm, "version", "--short"], timeout=VERSION_TIMEOUT, env=env, cwd="/", limit=4096)
-    if not done.ok:
-        raise Unavailable(f"`{spec.helm} version` {done.outcome}: {done.last_words or 'it said nothing'}")
-    return parse_version(done.out, spec.helm)
-
-
-def parse_version(text: str, program: str) -> int:
-    """`v3.22.0+g…`, or `v4.3`."""
-    match = re.search(r"\bv(\d+)\.\d+", text)
-    if match is None:
-        raise Refused(f"`{program} version` says {text.strip()[:80]!r}: is that Helm?")
-    major = int(match[1])
-    if major not in (3, 4):
-        raise Refused(f"{program} is Helm {major}; 3 and 4 are known: set `helm:` of the target to one of them")
-    return major
+    """3 or 4. Raises Refused for another, Unavailable when the program can't be run."""
+    return int(version_of(spec.helm, env)[1])
 
 
 def arguments(spec: HelmSpec, major: int, revision: str, timeout: timedelta, description: str) -> tuple[str, ...]:

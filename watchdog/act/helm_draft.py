@@ -47,6 +47,8 @@ class Found:
     """Kinds of either manifest that the cluster does not know any more."""
     owners: Sequence[tuple[Owner, Object | None]] = ()
     """GitOps owners, each with its own object where that could be read."""
+    without_right: Sequence[str] = ()
+    """What may not be done, a line each, with the rule that would grant it."""
     unread: str = ""
     """Why some of it could not be read."""
 
@@ -77,7 +79,7 @@ def application_names(found: Comparison, live: Mapping[Key, Object | None]) -> s
 def say(found: Found, policy: RollbackPolicy, parse: Parse) -> Says:
     """The draft's words."""
     refusals, warnings = _immutable(found)
-    refusals = [*_unknown_kinds(found), *refusals]
+    refusals = [*_unknown_kinds(found), *refusals, *found.without_right]
     names = str(found.now.get("version")), str(found.to.get("version"))
     warnings += crd_warnings(crd_files(found.now), crd_files(found.to), names)
     warnings += left_behind(found.comparison, found.live)

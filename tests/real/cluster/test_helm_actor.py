@@ -74,6 +74,12 @@ def release(cluster: Cluster, namespace: str, request: pytest.FixtureRequest) ->
     return Release(cluster, namespace, request.param)
 
 
+@pytest.fixture
+def one(cluster: Cluster, namespace: str) -> Release:
+    """For what does not depend on Helm's version."""
+    return Release(cluster, namespace, 4)
+
+
 def test_back_to_the_revision_that_is_named_and_only_once(release: Release):
     release.deploy()
     release.deploy("note=two")
@@ -96,26 +102,26 @@ def test_back_to_the_revision_that_is_named_and_only_once(release: Release):
     assert release.actor.matches(release.target(), plan, later) == ()
 
 
-def test_what_never_ran_or_is_gone_is_refused(release: Release):
-    release.deploy()
-    release.deploy("image=local.test/nothing:1", "progressDeadlineSeconds=1", wait=False)
+def test_what_never_ran_or_is_gone_is_refused(one: Release):
+    one.deploy(wait=False)
+    one.deploy("image=local.test/nothing:1", "progressDeadlineSeconds=1", wait=False)
     argv = (
         "upgrade",
         "app",
         str(CHART),
         "-n",
-        release.namespace,
+        one.namespace,
         "--set",
         "probePath=/no",
         "--wait",
         "--timeout",
         "2s",
     )
-    release.cluster.helm(release.version, *argv, check=False)
+    one.cluster.helm(one.version, *argv, check=False)
     with pytest.raises(Refused, match="revision 3 of release app is failed: it never ran as a whole"):
-        release.plan("3")
+        one.plan("3")
     with pytest.raises(Refused, match=r"revision 9 .* is no longer in Helm's history \(3, 2, 1 are\)"):
-        release.plan("9")
+        one.plan("9")
 
 
 def test_never_beside_an_operation_but_over_a_dead_one(release: Release):
@@ -180,10 +186,10 @@ def test_a_helm_that_outlived_the_watchdog_is_waited_for(release: Release):
 
 
 def test_someone_who_deploys_in_between_is_left_alone(release: Release):
-    release.deploy()
-    release.deploy("note=two")
+    release.deploy(wait=False)
+    release.deploy("note=two", wait=False)
     plan = release.plan("1")
-    release.deploy("note=three")
+    release.deploy("note=three", wait=False)
     result = release.actor.execute(release.target(), plan, revision("1"))
     assert not result.ok
     assert "revision 3 (deployed) is newer than the plan's 2: someone deployed in between" in result.reason
@@ -191,11 +197,11 @@ def test_someone_who_deploys_in_between_is_left_alone(release: Release):
 
 
 def test_later_deploys_inherit_the_label_and_are_not_ours(release: Release):
-    release.deploy()
-    release.deploy("note=two")
+    release.deploy(wait=False)
+    release.deploy("note=two", wait=False)
     plan = release.plan("1")
     assert release.actor.execute(release.target(), plan, revision("1")).ok
-    release.deploy("note=four")
+    release.deploy("note=four", wait=False)
     assert release.stored()[4][PLAN_LABEL] == f"{plan.id}.3"
     result = release.actor.execute(release.target(), plan, revision("1"))
     assert "revision 4 (deployed) is newer than the plan's 2" in result.reason
@@ -218,8 +224,8 @@ webhooks:
 
 
 def test_a_webhook_that_refuses_is_quoted(release: Release):
-    release.deploy()
-    release.deploy("note=two")
+    release.deploy(wait=False)
+    release.deploy("note=two", wait=False)
     plan = release.plan("1")
     release.cluster.apply(WEBHOOK % {"name": release.namespace})
     try:
@@ -245,23 +251,21 @@ def test_an_image_that_cannot_be_pulled_ends_with_helms_own_time_limit(release: 
     assert result.took < timedelta(seconds=20)
 
 
-def test_a_helm_that_hangs_or_is_missing_is_a_result(release: Release, tmp_path: Path):
-    release.deploy()
-    release.deploy("note=two")
-    plan = release.plan("1")
+def test_a_helm_that_hangs_or_is_missing_is_a_result(one: Release, tmp_path: Path):
+    one.deploy(wait=False)
+    one.deploy("note=two", wait=False)
+    plan = one.plan("1")
     hanging = tmp_path / "helm"
-    hanging.write_text(
-        f'#!/bin/sh\n[ "$1" = version ] && exec {PROGRAMS}/helm{release.version} version "$2"\nsleep 60\n'
-    )
+    hanging.write_text(f'#!/bin/sh\n[ "$1" = version ] && exec {PROGRAMS}/helm{one.version} version "$2"\nsleep 60\n')
     hanging.chmod(0o755)
-    target = release.target().model_copy(update={"rollback": RollbackPolicy(timeout=timedelta(seconds=3))})
+    target = one.target().model_copy(update={"rollback": RollbackPolicy(timeout=timedelta(seconds=3))})
     for program, words in ((str(hanging), "did not finish in time"), ("/nowhere/helm", "no such program")):
         other = target.model_copy(update={"spec": target.spec.model_copy(update={"helm": program})})
-        result = release.actor.execute(other, plan, revision("1"))
+        result = one.actor.execute(other, plan, revision("1"))
         assert not result.ok
         assert words in result.reason
-    assert PLAN_LABEL not in release.stored()[1]
-    assert max(release.stored()) == 2
+    assert PLAN_LABEL not in one.stored()[1]
+    assert max(one.stored()) == 2
 
 
 def test_releases_kept_in_config_maps(cluster: Cluster, namespace: str):
@@ -302,8 +306,8 @@ def test_an_api_server_that_is_away_is_a_result(cluster: Cluster, namespace: str
 
 
 def test_a_migration_that_ran_is_held_for_a_person(release: Release):
-    release.deploy()
-    release.deploy("migrate=exit 0")
+    release.deploy(wait=False)
+    release.deploy("migrate=exit 0", wait=False)
     (objection,) = release.plan("1").draft.objections
     assert (objection.name, objection.hold) == (Objections.migration_ran, True)
     assert "Job/app-migrate (pre-install, pre-upgrade of revision 2: Succeeded)" in objection.reason
@@ -313,12 +317,12 @@ def test_a_migration_that_ran_is_held_for_a_person(release: Release):
 
 
 def test_one_that_failed_counts_and_a_reversible_one_does_not(release: Release):
-    release.deploy()
-    release.deploy("migrate=exit 3", check=False)
+    release.deploy(wait=False)
+    release.deploy("migrate=exit 3", check=False, wait=False)
     assert release.statuses()[2] == "failed"
     (objection,) = release.plan("1").draft.objections
     assert "revision 2: Failed" in objection.reason
-    release.deploy("migrate=exit 0", "reversible=true")
+    release.deploy("migrate=exit 0", "reversible=true", wait=False)
     assert "revision 3" not in release.plan("1").draft.objections[0].reason
 
 
@@ -334,7 +338,7 @@ def test_a_stateful_set_that_a_failed_upgrade_did_not_change_goes_back(release: 
 
 
 def test_a_stateful_set_that_was_made_anew_is_refused_before_anything_is_touched(release: Release):
-    release.deploy("database=true")
+    release.deploy("database=true", wait=False)
     release.cluster.kubectl("delete", "statefulset", "app-db", "--cascade=orphan", "-n", release.namespace)
     release.deploy("database=true", "serviceName=other", wait=False)
     with pytest.raises(Refused, match=r"StatefulSet/app-db: spec.serviceName differs .* --cascade=orphan"):
@@ -344,15 +348,15 @@ def test_a_stateful_set_that_was_made_anew_is_refused_before_anything_is_touched
     assert "updates to statefulset spec for fields other than" in refused.stderr
 
 
-def test_a_claim_that_would_be_deleted_is_held_for_a_person(release: Release):
-    release.deploy()
-    release.deploy("claim=1Gi", wait=False)
-    (objection,) = release.plan("1").draft.objections
+def test_a_claim_that_would_be_deleted_is_held_for_a_person(one: Release):
+    one.deploy(wait=False)
+    one.deploy("claim=1Gi", wait=False)
+    (objection,) = one.plan("1").draft.objections
     assert (objection.name, objection.hold) == (Objections.data_at_risk, True)
     assert objection.reason.startswith("PersistentVolumeClaim/app-data would be deleted")
     keep = "helm.sh/resource-policy=keep"
-    release.cluster.kubectl("annotate", "pvc", "app-data", keep, "-n", release.namespace)
-    kept = release.plan("1").draft
+    one.cluster.kubectl("annotate", "pvc", "app-data", keep, "-n", one.namespace)
+    kept = one.plan("1").draft
     assert kept.objections == ()
     assert kept.warnings[0].startswith("PersistentVolumeClaim/app-data stays")
 
@@ -400,8 +404,8 @@ def test_a_release_of_flux_is_only_told_of_or_its_owner_is_suspended_first(relea
         {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": {"name": "shop"}, "spec": {}},
         namespace,
     )
-    release.deploy()
-    release.deploy("note=two")
+    release.deploy(wait=False)
+    release.deploy("note=two", wait=False)
     marks = ["helm.toolkit.fluxcd.io/name=shop", f"helm.toolkit.fluxcd.io/namespace={namespace}"]
     cluster.kubectl("label", "deployment", "app", *marks, "-n", namespace)
     (objection,) = release.plan("1").draft.objections
@@ -424,8 +428,8 @@ def test_a_release_of_argo_cd_is_only_told_of_or_its_automation_is_taken_off(rel
         "spec": {"syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": {"limit": 3}}},
     }  # fmt: skip
     cluster.apply(application, namespace)
-    release.deploy()
-    release.deploy("note=two")
+    release.deploy(wait=False)
+    release.deploy("note=two", wait=False)
     mark = f"argocd.argoproj.io/tracking-id={namespace}_shop:apps/Deployment:{namespace}/app"
     cluster.kubectl("annotate", "deployment", "app", mark, "-n", namespace)
     (objection,) = release.plan("1").draft.objections
@@ -443,17 +447,68 @@ def test_a_release_of_argo_cd_is_only_told_of_or_its_automation_is_taken_off(rel
     assert "its sync is not automated" in idle.warnings[0]
 
 
-def test_an_application_that_lists_the_objects_without_marking_them(release: Release, argo: None):
+def test_an_application_that_lists_the_objects_without_marking_them(one: Release, argo: None):
     """As Argo CD 2 does, whose only mark is a label that every chart sets."""
-    resources = [{"group": "apps", "kind": "Deployment", "namespace": release.namespace, "name": "app"}]
+    resources = [{"group": "apps", "kind": "Deployment", "namespace": one.namespace, "name": "app"}]
     application = {
-        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": f"shop-{release.namespace}"},
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": f"shop-{one.namespace}"},
         "spec": {"syncPolicy": {"automated": {}}}, "status": {"resources": resources},
     }  # fmt: skip
-    release.cluster.apply(application, release.namespace)
-    release.deploy()
-    release.deploy("note=two")
-    label = f"app.kubernetes.io/instance=shop-{release.namespace}"
-    release.cluster.kubectl("label", "deployment", "app", label, "-n", release.namespace)
-    (objection,) = release.plan("1").draft.objections
+    one.cluster.apply(application, one.namespace)
+    one.deploy(wait=False)
+    one.deploy("note=two", wait=False)
+    label = f"app.kubernetes.io/instance=shop-{one.namespace}"
+    one.cluster.kubectl("label", "deployment", "app", label, "-n", one.namespace)
+    (objection,) = one.plan("1").draft.objections
     assert "it lists Deployment/app" in objection.reason
+
+
+def _rules(version: int) -> list[dict[str, list[str]]]:
+    """All that acting needs for a release of these kinds. Helm 4 applies and watches every object of it."""
+    looks = ["get"] if version == 3 else ["get", "list", "watch"]
+    everything = [*looks, "patch"] if version == 4 else looks
+    storage = ["get", "list", "create", "update", "patch", *(["watch"] if version == 4 else [])]
+    return [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": storage},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": [*looks, "patch"]},
+        {"apiGroups": [""], "resources": ["services"], "verbs": everything},
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": [*looks, "patch"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["list"]},
+    ]
+
+
+def _give(release: Release, rules: list[dict[str, list[str]]]) -> Path:
+    kind, api = "Role", "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": "watchdog"}
+    for thing in (
+        {"apiVersion": "v1", "kind": "ServiceAccount"},
+        {"apiVersion": f"{api}/v1", "kind": kind, "rules": rules},
+        {
+            "apiVersion": f"{api}/v1", "kind": "RoleBinding", "subjects": [subject],
+            "roleRef": {"apiGroup": api, "kind": kind, "name": "watchdog"},
+        },
+    ):  # fmt: skip
+        release.cluster.apply({**thing, "metadata": {"name": "watchdog"}}, release.namespace)
+    return release.cluster.service_account_kubeconfig(release.namespace, "watchdog")
+
+
+def test_these_rights_are_enough_and_without_one_it_is_refused_with_the_rule(release: Release):
+    release.deploy(wait=False)
+    release.deploy("note=two", wait=False)
+    rules = _rules(release.version)
+    limited = release.target(_give(release, rules))
+    plan = release.plan("1", limited)
+    assert plan.draft.warnings == ()
+
+    _give(release, [*rules[:1], *rules[2:]])
+    lost = release.actor.execute(limited, plan, revision("1"))  # a right that is taken away after the draft
+    assert not lost.ok
+    assert 'cannot get resource "configmaps" in API group ""' in lost.reason
+    with pytest.raises(Refused, match=r'no right to get.* configmaps .*apiGroups: \[""\], resources: \[configmaps\]'):
+        release.plan("1", limited, plan_id="rb-2")
+
+    _give(release, rules)
+    release.deploy("note=four", wait=False)
+    again = release.plan("1", limited, plan_id="rb-3")
+    result = release.actor.execute(limited, again, revision("1"))
+    assert result.ok, (result.reason, result.output)
