@@ -18,7 +18,7 @@ from watchdog.kubernetes.releases import instant
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
-_SEPARATOR = re.compile(r"^---(?:\s.*)?$", re.MULTILINE)
+_SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 _MENTIONED = re.compile(r"""\bkind["']?\s*:\s*["']?(?:Deployment|StatefulSet|DaemonSet|Job|CronJob|\w*List)\b""")
 _ROLLBACK = re.compile(r"^Rollback to (\d+)$")
 _SLACK = timedelta(seconds=2)
