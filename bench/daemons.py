@@ -132,7 +132,7 @@ def daemon_of(config: Path, environment: Mapping[str, str] | None = None) -> Ite
         def guards() -> bool:
             if process.poll() is not None:
                 raise RuntimeError(f"watchdog run ended with code {process.returncode}")
-            return "guarding 1 targets" in log.read_text(errors="replace")
+            return " guarding " in log.read_text(errors="replace")
 
         wait_until(guards, "the daemon to start", READY_SECONDS)
         yield process.pid

@@ -66,6 +66,11 @@ def test_notes_are_not_missing(app: App) -> None:
     assert probe.notes == ("it fails now",)
 
 
+def test_a_query_of_several_lines_is_said_in_one(app: App) -> None:
+    app.gauges["command"] = Talking("note: returns no series now: up\n  and on (id)\n  x")
+    assert found(app)["shop: rule probe-api (command)"].notes == ("returns no series now: up and on (id) x",)
+
+
 def test_what_the_platform_notes_is_not_missing(app: App) -> None:
     world = app.platforms["command"].worlds["shop"]
     app.platforms["command"].check = lambda target: ["note: history does not list v1"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import pytest
 import requests
 
 from tests.cli.shop import SECRETS, Shop, answers, ended, free_port, until
+from watchdog import daemon as daemon_module
 from watchdog.app import App, build
 from watchdog.daemon import Daemon
 from watchdog.errors import BadConfig, StoreDamaged, StoreUnavailable
@@ -82,6 +85,7 @@ def test_a_platform_that_is_away_makes_it_not_ready_but_alive(shop: Shop) -> Non
 
 
 def test_a_state_that_is_away_makes_it_not_ready_and_it_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon_module, "CALM_SECONDS", 1.0)
     with running(shop) as (daemon, app):
         until(lambda: app.engine.looked("shop"), "the first look")
 
@@ -94,6 +98,29 @@ def test_a_state_that_is_away_makes_it_not_ready_and_it_goes_on(shop: Shop, monk
             assert daemon.ready() == (False, "reading the state: the disk is full")
             assert daemon.alive()[0]
         until(lambda: daemon.ready()[0], "it goes on")
+
+
+def test_a_disk_that_is_full_is_said_once_though_turns_that_only_read_succeed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = build(load(shop.config, SECRETS))
+    daemon, turns = Daemon(app), itertools.count()
+
+    def every_other(*_: object) -> None:
+        if next(turns) % 2 == 0:
+            raise StoreUnavailable("storing a step: the disk is full")
+
+    monkeypatch.setattr(app.engine, "tick", every_other)
+    with caplog.at_level(logging.WARNING, "watchdog.daemon"):
+        for _ in range(10):
+            daemon._one_turn()
+    assert [r.message for r in caplog.records] == ["no turn without the state: storing a step: the disk is full"]
+    assert daemon.ready() == (False, "storing a step: the disk is full")
+    monkeypatch.setattr(daemon_module, "CALM_SECONDS", 0.0)
+    daemon._one_turn()
+    daemon._one_turn()
+    assert caplog.records[-1].message == "the state can be used again"
+    app.close()
 
 
 def test_a_damaged_state_ends_it_with_that_error(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

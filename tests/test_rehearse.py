@@ -10,6 +10,7 @@ import pytest
 from watchdog.errors import BadConfig
 from watchdog.rehearse import CaseResult, rehearse
 
+RULES_FOLDER = Path(__file__).parent.parent / "rules"
 RULES = """\
 vars: {limit: "1.0"}
 rules:
@@ -52,21 +53,37 @@ def run(folder: Path, tests: str, head: str = "vars: {job: shop}") -> tuple[Case
     return rehearse([file])
 
 
-def test_the_form_of_the_issue(tmp_path: Path):
-    (found,) = run(
-        tmp_path,
-        """\
-        - name: slow for a minute
-          rule: latency-p99
-          values: 0.2x4 1.8x8
-          expect:
-            - {after: 60s, verdict: pass}
-            - {after: 2m, verdict: fail, decision: rollback}
-        """,
+def test_a_pack_is_tried_as_it_ships(tmp_path: Path):
+    """No query is asked, so the names that only queries and summaries use (`job`) need no value."""
+    file = tmp_path / "tests.yaml"
+    file.write_text(
+        f"rule_files: [{RULES_FOLDER}/latency.yaml]\n"
+        + dedent(
+            """\
+            interval: 15s
+            tests:
+              - name: slow for a minute
+                rule: latency-p99
+                values: 0.2x4 1.8x8
+                expect:
+                  - {after: 60s, verdict: pass}
+                  - {after: 2m, verdict: fail, decision: rollback}
+            """
+        )
     )
-    assert found.ok
-    assert (found.name, found.rule, found.line) == ("slow for a minute", "latency-p99", 5)
-    assert found.file.endswith("rules.yaml")
+    (found,) = rehearse([file])
+    assert found.ok, found.differences
+    assert (found.name, found.rule, found.line) == ("slow for a minute", "latency-p99", 4)
+    assert found.file.endswith("tests.yaml")
+
+
+def test_a_name_that_a_condition_uses_is_needed(tmp_path: Path):
+    texts = "summary: '{{ a }}', prometheus: '{{ b }}', fail_when: 'value > {{ c }}'"
+    head = f"rules:\n  - {{name: own, trigger: bug, {texts}}}"
+    with pytest.raises(BadConfig, match=r"fail_when: rule own: \{\{ c \}\} is not known") as raised:
+        run(tmp_path, "- {name: t, rule: own, values: '1', expect: [{after: 0s, verdict: pass}]}\n", head)
+    assert "{{ a }}" not in str(raised.value)
+    assert "{{ b }}" not in str(raised.value)
 
 
 def test_what_differed_is_said_with_its_reason(tmp_path: Path):
@@ -158,10 +175,6 @@ def test_what_is_wrong_with_a_file_has_its_place(tmp_path: Path, case: str, says
 
 def test_what_is_wrong_with_the_rules_is_said_too(tmp_path: Path):
     case = "- {name: n, rule: told, values: 1, expect: [{after: 0s, verdict: pass}]}\n"
-    with pytest.raises(BadConfig) as refused:
-        run(tmp_path, case, "vars: {}")
-    assert "rules.yaml:6" in str(refused.value)
-    assert "{{ job }} is not known" in str(refused.value)
     with pytest.raises(BadConfig) as refused:
         run(tmp_path, case, "vars: {job: s, limit: much}")
     assert "undeclared reference to 'much'" in str(refused.value)

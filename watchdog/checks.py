@@ -79,6 +79,7 @@ def _rule(app: App, target: Target, rule: Rule, snapshot: Snapshot | None) -> Fi
 
 
 def _sorted(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is missing, and what is good to know."""
+    """What is missing, and what is good to know, each in one line: a query may be written over several."""
+    lines = [" ".join(line.split()) for line in lines]
     missing = tuple(line for line in lines if not line.startswith(NOTE))
     return missing, tuple(line.removeprefix(NOTE) for line in lines if line.startswith(NOTE))

@@ -30,6 +30,9 @@ TURN_SECONDS = 0.5
 LOOK_SECONDS = 0.25
 """How often the main thread looks whether it is to stop."""
 MAX_TURNS_AT_ONCE = 8
+CALM_SECONDS = 20.0
+"""For this long nothing of the state may fail before it is called usable again: turns that only read succeed on a full
+disk too, and a claim is renewed (written) every 15 s."""
 DEAD_AFTER_SECONDS = 15.0
 """Without a turn for this long, /healthz says so, and whoever supervises may restart the daemon."""
 
@@ -44,6 +47,7 @@ class Daemon:
         self._again = threading.Event()
         self._turned_at = time.monotonic()
         self._trouble: str | None = None
+        self._troubled_at = 0.0
         self._fatal: StoreDamaged | None = None
         self._threads = {"default": _Threads(2), "outbox": _Threads(max(1, len(app.outbox.names)))}
         self._scheduler = BackgroundScheduler(
@@ -168,13 +172,13 @@ class Daemon:
         except StoreUnavailable as error:
             if self._trouble is None:
                 log.error("no turn without the state: %s", error)  # noqa: TRY400 -- the message says it all
-            self._trouble = str(error)
+            self._trouble, self._troubled_at = str(error), began
             return False
         except StoreDamaged as error:
             self._fatal = error
             self.stop()
             return False
-        if self._trouble is not None:
+        if self._trouble is not None and began - self._troubled_at >= CALM_SECONDS:
             log.warning("the state can be used again")
             self._trouble = None
         self._app.metrics.tick(timedelta(seconds=time.monotonic() - began), now)

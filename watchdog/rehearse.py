@@ -100,7 +100,7 @@ class RehearsalForm(Form):
     rules: list[object] = []
     """Rules written here."""
     vars: Vars = {}
-    """Over the rule files' defaults."""
+    """Over the rule files' defaults. Only those that conditions use are needed: no query is asked."""
     interval: Interval = timedelta(seconds=5)
     """Time between measurements."""
     bake_time: Timeout = WatchPolicy().bake_time
@@ -124,11 +124,11 @@ def _rules(document: Document, form: RehearsalForm, path: Path) -> dict[str, Rul
     found: list[tuple[tuple[str | int, ...], Rule]] = []
     variables: dict[str, str] = {}
     for index, name in enumerate(form.rule_files):
-        file = read_rule_file(path.parent / name, form.vars)
+        file = read_rule_file(path.parent / name, form.vars, asked=False)
         variables |= file.vars
         found += [(("rule_files", index), rule) for rule in file.rules]
     if form.rules:
-        own = read_rules(document, ("rules",), {**variables, **form.vars})
+        own = read_rules(document, ("rules",), {**variables, **form.vars}, asked=False)
         found += [(("rules", index), rule) for index, rule in enumerate(own)]
     rules: dict[str, Rule] = {}
     for at, rule in found:

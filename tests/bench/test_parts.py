@@ -11,18 +11,28 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import compose, processes, ticks
+from bench import compose, daemons, processes, ticks
 from bench.machine import facts
 from bench.prometheus import serving
 from bench.report import Result, Skipped
+from watchdog.engine.loop import LOOKS_A_TURN
 
 
-def test_turns_are_timed_with_and_without_rules_due(tmp_path: Path):
-    turns = ticks.timed_turns(watches=2, cycles=2, file=tmp_path / "state.db")
+@pytest.mark.parametrize("watches", [2, LOOKS_A_TURN + 1])
+def test_turns_are_timed_with_and_without_rules_due(tmp_path: Path, watches: int):
+    turns = ticks.timed_turns(watches, cycles=2, file=tmp_path / "state.db")
 
     assert len(turns.due) == 2
     assert len(turns.quiet) == 18
     assert min(*turns.quiet, *turns.due) > 0
+
+
+def test_the_daemon_to_measure_starts_and_ends(tmp_path: Path):
+    place = daemons._made(tmp_path / "warm")
+    daemons._warm_up(place)
+    log = (place / "watchdog.log").read_text()
+    assert "guarding" in log
+    assert log.rstrip().endswith("stopped")
 
 
 def test_a_process_is_measured_and_ended(tmp_path: Path):

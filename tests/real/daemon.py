@@ -1,4 +1,4 @@
-"""`watchdog run` as a process of its own, guarding a Compose project, as a user would start it."""
+"""`watchdog run` as a process of its own, as a user would start it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import requests
 from ruamel.yaml import YAML
 
 from tests.real.docker_engine import Project, free_port, wait_until
@@ -21,39 +22,22 @@ PROGRAM = Path(sys.executable).parent / "watchdog"
 
 
 class Daemon:
-    """The daemon, its config and its state."""
+    """The daemon, its config and its state. `target` is the name of the one that the tests ask about."""
 
-    def __init__(self, project: Project, folder: Path, config: Mapping[str, Any], **target: Any) -> None:
-        self.project, self.folder = project, folder
+    def __init__(
+        self, folder: Path, document: Mapping[str, Any], environment: Mapping[str, str], target: str = "shop"
+    ) -> None:
+        self.folder, self.target = folder, target
         self.config = folder / "watchdog.yaml"
         self.port = free_port()
-        document = {
-            "store": "sqlite:///state.db",
-            "http": {"listen": f"127.0.0.1:{self.port}"},
-            **config,
-            "targets": [
-                {
-                    "name": "shop",
-                    "environment": "production",
-                    "compose": {
-                        "project": project.name,
-                        "files": [project.file.name],
-                        "directory": str(project.directory),
-                    },
-                    "watch": {"bake_time": "12s", "initial_delay": "1s", "interval": "1s", "settle": "1s"},
-                    "rollback": {"verify_for": "3s", "first_known_good": "running", "cooldown": "0s"},
-                    **target,
-                }
-            ],
-        }
         with self.config.open("w") as file:
-            YAML().dump(document, file)
-        self.environment = {**project.engine.environment, "HOME": str(folder)}
+            YAML().dump({"store": "sqlite:///state.db", "http": {"listen": f"127.0.0.1:{self.port}"}, **document}, file)
+        self.environment = {**environment, "HOME": str(folder)}
         self._process: subprocess.Popen[bytes] | None = None
         self.store = open_store(f"sqlite:///{folder}/state.db")
 
-    def start(self) -> None:
-        """Start it, and wait until it knows what runs."""
+    def start(self, *, seen: bool = True) -> None:
+        """Start it, and wait until it knows what runs; with `seen=False`, until it turns."""
         with (self.folder / "daemon.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [PROGRAM, "run", "-c", str(self.config)],
@@ -62,11 +46,20 @@ class Daemon:
                 stdout=log,
                 stderr=log,
             )
-        self.until(lambda: self.store.bookmark("shop") is not None, "the daemon to see the project")
+        known = (lambda: self.store.bookmark(self.target) is not None) if seen else self._turns
+        self.until(known, "the daemon to see its target")
+
+    def _turns(self) -> bool:
+        try:
+            return requests.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).ok
+        except requests.RequestException:
+            return False
 
     def recorded(self) -> None:
         """Wait until what runs was recorded: a deploy can be undone from then on."""
-        self.until(lambda: any(r.recorded for r in self.store.revisions("shop")), "the running revision's recording")
+        self.until(
+            lambda: any(r.recorded for r in self.store.revisions(self.target)), "the running revision's recording"
+        )
 
     def stop(self, number: int = signal.SIGTERM) -> int | None:
         """End it; its exit code."""
@@ -108,14 +101,14 @@ class Daemon:
         try:
             wait_until(true, what, seconds)
         except AssertionError as error:
-            story = "\n".join(f"{e.at:%H:%M:%S.%f} {e.message}" for e in self.store.events(target="shop"))
+            story = "\n".join(f"{e.at:%H:%M:%S.%f} {e.message}" for e in self.store.events(target=self.target))
             raise AssertionError(f"{error}\n--- story\n{story}\n--- log\n{self.log()}") from error
         if self._process is not None:
             assert self._process.poll() is None, f"the daemon ended: {self._process.returncode}\n{self.log()}"
 
     def watch(self) -> Watch | None:
         """The latest watch."""
-        return next(iter(self.store.watches("shop", limit=1)), None)
+        return next(iter(self.store.watches(self.target, limit=1)), None)
 
     def until_state(self, state: WatchState, revision: str | None = None, seconds: float = 60) -> Watch:
         """Wait until the latest watch (of that revision) is in this state."""
@@ -130,10 +123,23 @@ class Daemon:
         return watch
 
     def events(self) -> list[Event]:
-        return [e for e in self.store.events(target="shop") if e.kind is not EventKind.note]
+        return [e for e in self.store.events(target=self.target) if e.kind is not EventKind.note]
 
     def kinds(self) -> list[str]:
         return [e.kind.value for e in self.events()]
+
+
+def guarding(project: Project, folder: Path, config: Mapping[str, Any], **target: Any) -> Daemon:
+    """A daemon whose target `shop` is this Compose project, with short times."""
+    shop = {
+        "name": "shop",
+        "environment": "production",
+        "compose": {"project": project.name, "files": [project.file.name], "directory": str(project.directory)},
+        "watch": {"bake_time": "12s", "initial_delay": "1s", "interval": "1s", "settle": "1s"},
+        "rollback": {"verify_for": "3s", "first_known_good": "running", "cooldown": "0s"},
+        **target,
+    }
+    return Daemon(folder, {**config, "targets": [shop]}, project.engine.environment)
 
 
 def environment_of(container: Mapping[str, Any]) -> dict[str, str]:

@@ -69,10 +69,11 @@ class Page:
 class PrometheusServer:
     """Started and killed as a test likes; the port and the data stay the same."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: str | None = None) -> None:
+        """`config`: a prometheus.yml in place of the one that scrapes `page`; it may name rules.yml."""
         self.page = Page()
         self._folder = folder
-        (folder / "prometheus.yml").write_text(_CONFIG.format(port=self.page.port))
+        (folder / "prometheus.yml").write_text(config or _CONFIG.format(port=self.page.port))
         (folder / "rules.yml").write_text(_RULES)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]

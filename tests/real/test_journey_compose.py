@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.components import require
-from tests.real.daemon import Daemon, environment_of
+from tests.real.daemon import Daemon, environment_of, guarding
 from tests.real.docker_engine import Project, wait_until
 from tests.real.prometheus_server import PROGRAM as PROMETHEUS
 from tests.real.prometheus_server import PrometheusServer
@@ -81,7 +82,7 @@ def guard(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     def start(config: dict[str, Any] | None = None, **target: Any) -> Daemon:
         project.up()
         project.wait_for("1")
-        daemon = Daemon(project, tmp_path_factory.mktemp("watchdog"), config or {}, **target)
+        daemon = guarding(project, tmp_path_factory.mktemp("watchdog"), config or {}, **target)
         daemons.append(daemon)
         daemon.start()
         daemon.recorded()
@@ -140,8 +141,10 @@ def test_a_crash_loop_is_undone_and_explained(project: Project, guard: Guard):
     assert "crash-loop" in watch.decision.rules
     project.wait_for("1")
     assert project.container("web")["Id"] == web_before, "a service that did not change was touched"
-    assert project.container("migrate")["State"]["FinishedAt"], "the migration is still there"
-    assert project.container("migrate")["Id"] != migration_before, "the deploy itself ran its migration"
+    migration = project.container("migrate")
+    assert migration["Id"] != migration_before, "the deploy itself ran its migration"
+    (rollback,) = daemon.store.rollbacks("shop", since=watch.opened_at)
+    assert _time(migration["State"]["StartedAt"]) < rollback.started_at, "the rollback ran a migration again"
     explained = daemon.run("explain", watch.incident).stdout
     assert "crash-loop" in explained
     assert "cannot reach database with password" in explained
@@ -176,6 +179,12 @@ def test_a_good_deploy_becomes_known_good_and_can_be_left_again(project: Project
     assert "recovered" in done.stdout
     assert project.running()["api"] == project.images["api:1"]
     project.wait_for("1")
+
+
+def _time(docker_says: str) -> datetime:
+    """Docker's times have nanoseconds, of which it leaves out zeros at the end."""
+    seconds, _, fraction = docker_says.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{seconds}.{fraction[:6]:0<6}+00:00")
 
 
 def _labels(project: Project) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.daemon import PROGRAM, Daemon
+from tests.real.daemon import PROGRAM, Daemon, guarding
 from tests.real.docker_engine import Project
 from watchdog.model.watch import WatchState
 
@@ -42,7 +42,7 @@ volumes:
 def test_it_rolls_the_others_back_and_never_recreates_itself(
     project: Project, tmp_path_factory: pytest.TempPathFactory
 ):
-    daemon = Daemon(project, tmp_path_factory.mktemp("watchdog"), {}, rules=["crash"])
+    daemon = guarding(project, tmp_path_factory.mktemp("watchdog"), {}, rules=["crash"])
     try:
         project.edit("volumes:\n  state: {}\n", service(project, daemon))
         project.up()

@@ -356,6 +356,9 @@ def test_what_can_be_wrong_with_a_target(problems: Lines, line: str, said: str) 
         ("[]", ("watchdog.yaml:3: targets[0]: a target needs rules or probes: "
          "without any, every deploy would become known good")),
         ("[{name: r, trigger: bug, summary: s, prometheus: up, fail_when: 'value >'}]", None),
+        ("[{name: r, trigger: bug, summary: s, crashes: exits, for: 1s, failure_limit: 2}]",
+         ("watchdog.yaml:5: targets[0].rules[0]: "
+         "a rule has at most one of for, failure_limit, consecutive_failures; this one has for and failure_limit")),
         ("[mine.yaml, clash.yaml]",
          "watchdog.yaml:5: targets[0].rules[1]: packs differ in the default of limit ('1.0' and '2'): set it in vars"),
     ],

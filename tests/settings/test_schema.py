@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from pydantic import BaseModel
 
@@ -15,8 +16,6 @@ from watchdog.settings.form import ConfigForm
 from watchdog.settings.rules import RuleFileForm
 from watchdog.settings.wording import models_in
 from watchdog.settings.yaml import read
-
-jsonschema_rs = pytest.importorskip("jsonschema_rs")
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.components import require
 from tests.store.examples import at, ended, event, full_watch, logs, measurement, revision, watch
 from watchdog.errors import StoreDamaged, StoreUnavailable
 from watchdog.store import open_store
@@ -336,8 +337,7 @@ os._exit(0)  # closing would fold the log, which the limit forbids
             ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, timeout=10, capture_output=True
         )
         try:
-            if mounted.returncode:
-                pytest.skip(f"no right to mount a small disk: {mounted.stderr.decode().strip()}")
+            require("the right to mount a small disk", mounted.returncode == 0)
             store = open_store(url(folder / "state.db"))
             store.save(Step(watches=(watch(),)))
             with pytest.raises(StoreUnavailable, match=r"storing a step: .*state\.db: the disk is full.*SQLITE_FULL"):

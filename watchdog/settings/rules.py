@@ -163,9 +163,12 @@ def read_rule_file(
     vars: Mapping[str, str] | None = None,  # noqa: A002
     target: str | None = None,
     unwanted: Collection[str] = (),
+    *,
+    asked: bool = True,
 ) -> RuleFile:
     """Read a file of `rules:` and default `vars:`; `vars` wins over the defaults. `target` is for messages only.
 
+    With `asked` false nobody will ask the rules' queries, so names that only they and summaries use may be missing.
     Raises BadConfig with one line per problem.
     """
     document = read(path)
@@ -173,7 +176,7 @@ def read_rule_file(
     known = {**form.vars, **(vars or {})}
     written = {rule.get("name") for rule in form.rules if isinstance(rule, Mapping)}
     left_out = tuple(name for name in unwanted if name in written)
-    return RuleFile(known, read_rules(document, ("rules",), known, target, left_out), left_out)
+    return RuleFile(known, read_rules(document, ("rules",), known, target, left_out, asked=asked), left_out)
 
 
 def read_rules(
@@ -182,6 +185,8 @@ def read_rules(
     vars: Mapping[str, str],  # noqa: A002
     target: str | None = None,
     unwanted: Collection[str] = (),
+    *,
+    asked: bool = True,
 ) -> tuple[Rule, ...]:
     """The rules of the list at `at`. Raises BadConfig with one line per problem, of all rules."""
     rules: list[Rule] = []
@@ -193,7 +198,7 @@ def read_rules(
         if isinstance(written, Mapping) and written.get("name") in unwanted:
             continue
         try:
-            rule = read_rule(document, where, vars, target)
+            rule = read_rule(document, where, vars, target, asked=asked)
         except BadConfig as error:
             problems.append(str(error))
             continue
@@ -208,37 +213,51 @@ def read_rules(
     return tuple(rules)
 
 
-def read_rule(document: Document, at: Loc, vars: Mapping[str, str], target: str | None = None) -> Rule:  # noqa: A002
+def read_rule(
+    document: Document,
+    at: Loc,
+    vars: Mapping[str, str],  # noqa: A002
+    target: str | None = None,
+    *,
+    asked: bool = True,
+) -> Rule:
     """The rule written at `at`. Its conditions and summary are filled in; its measure stays a template, whose names
     are all known. Raises BadConfig with one line per problem."""
     try:
         form = RuleForm.model_validate(document.locate(at)[1].value)
     except ValidationError as error:
         raise bad_config(error, document, RuleForm, at) from None
-    problems = [document.problem((*at, key), text) for key, text in _wrong(form, vars, target)]
+    problems = [document.problem((*at, key), text) for key, text in _wrong(form, vars, target, asked=asked)]
     if problems:
         raise BadConfig("\n".join(problems))
-    built_in = {name: "{{ " + name + " }}" for name in BUILT_IN}  # the engine fills these in later
+    later = {name: "{{ " + name + " }}" for name in {*BUILT_IN, *names(form.summary)}}  # the engine fills these in
     return form.rule(
-        summary=render(form.summary, {**built_in, **vars}),
+        summary=render(form.summary, {**later, **vars}),
         fail_when=form.fail_when and render(form.fail_when, vars),
         pass_when=form.pass_when and render(form.pass_when, vars),
     )
 
 
 def unknown_names(
-    text: str, variables: Mapping[str, str], target: str | None = None, known: Sequence[str] = BUILT_IN
+    text: str,
+    variables: Mapping[str, str],
+    target: str | None = None,
+    known: Sequence[str] = BUILT_IN,
+    *,
+    needed: bool = True,
 ) -> list[str]:
-    """What is wrong with a template that is filled in later: names that will not be known, bad syntax."""
+    """What is wrong with a template that is filled in later: bad syntax and, if they are needed, unknown names."""
     try:
         unknown = sorted(names(text) - set(known) - set(variables))
         render("" if unknown else text, {name: name for name in known} | dict(variables))
     except BadTemplate as error:
         return [str(error)]
-    return [_unknown(name, target) for name in unknown]
+    return [_unknown(name, target) for name in unknown if needed]
 
 
-def unknown_names_in(value: BaseModel, variables: Mapping[str, str], target: str | None = None) -> list[str]:
+def unknown_names_in(
+    value: BaseModel, variables: Mapping[str, str], target: str | None = None, *, needed: bool = True
+) -> list[str]:
     """As `unknown_names`, for every text in a value."""
     try:
         unknown = sorted(names_in(value) - set(BUILT_IN) - set(variables))
@@ -248,15 +267,17 @@ def unknown_names_in(value: BaseModel, variables: Mapping[str, str], target: str
         return [str(error)]
     except ValidationError:
         return ["is empty or not valid once its templates are filled in"]
-    return [_unknown(name, target) for name in unknown]
+    return [_unknown(name, target) for name in unknown if needed]
 
 
-def _wrong(form: RuleForm, variables: Mapping[str, str], target: str | None) -> Iterator[tuple[str, str]]:
+def _wrong(
+    form: RuleForm, variables: Mapping[str, str], target: str | None, *, asked: bool
+) -> Iterator[tuple[str, str]]:
     """What is wrong with a rule's templates and conditions: (key, words)."""
     measure = next(key for key in MEASURES if getattr(form, key) is not None)
-    for text in unknown_names_in(form.how.measure(), variables, target):
+    for text in unknown_names_in(form.how.measure(), variables, target, needed=asked):
         yield measure, f"rule {form.name}: {text}"
-    for text in unknown_names(form.summary, variables, target):
+    for text in unknown_names(form.summary, variables, target, needed=asked):
         yield "summary", f"rule {form.name}: {text}"
     for key in ("fail_when", "pass_when"):
         condition = getattr(form, key)

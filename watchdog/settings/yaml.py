@@ -108,6 +108,8 @@ def bad_config(error: ValidationError, document: Document, model: type[BaseModel
         if detail["type"] == "too_short" and detail["input"]:
             continue  # its items are wrong, which is said of each
         loc = (*at, *detail["loc"])
+        if _is_tag(loc[-1] if loc else "") and detail["type"] != "extra_forbidden":
+            loc = loc[:-1]  # what is wrong with a member of a union as a whole
         line = document.locate(loc)[1].line
         found.append((line, document.problem(loc, in_words(detail, model))))
     return BadConfig("\n".join(text for _, text in sorted(dict.fromkeys(found), key=lambda pair: pair[0])))

@@ -1,0 +1,111 @@
+"""The one command: `helm rollback`, with the flags of Helm 3 or 4, and what is read off the program itself."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from watchdog.errors import Refused, Unavailable
+from watchdog.kubernetes.client import in_cluster
+from watchdog.model.target import HelmSpec
+from watchdog.subprocesses import Completed, minimal_environment, run
+
+VERSION_TIMEOUT = timedelta(seconds=20)
+"""For `helm version`, which asks no cluster; a cold disk makes the 60 MB program slow."""
+
+DESCRIPTION_LIMIT = 256
+"""Characters; Helm 4 refuses more."""
+
+_PASSED_ON = (
+    "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY",
+    "https_proxy", "http_proxy", "no_proxy",
+)  # fmt: skip
+
+
+def environment(
+    spec: HelmSpec, environ: Mapping[str, str] | None = None, *, in_pod: bool | None = None
+) -> dict[str, str]:
+    """What Helm needs: where the cluster is and how it stores releases; none of our secrets.
+
+    `in_pod`: whether there are a pod's own rights to use, as everywhere in the watchdog, whatever KUBECONFIG says;
+    None: find out.
+    """
+    source = os.environ if environ is None else environ
+    found = minimal_environment(source)
+    found |= {name: source[name] for name in _PASSED_ON if name in source}
+    found["HELM_DRIVER"] = spec.storage
+    own = in_cluster() if in_pod is None else in_pod
+    if own and spec.kubeconfig is None and spec.context is None:
+        found["KUBECONFIG"] = os.devnull  # empty: Helm then takes the pod's ServiceAccount
+    return found
+
+
+def major_version(spec: HelmSpec, env: Mapping[str, str]) -> int:
+    """3 or 4. Raises Refused for another, Unavailable when the program can't be run."""
+    done = run([spec.helm, "version", "--short"], timeout=VERSION_TIMEOUT, env=env, cwd="/", limit=4096)
+    if not done.ok:
+        raise Unavailable(f"`{spec.helm} version` {done.outcome}: {done.last_words or 'it said nothing'}")
+    return parse_version(done.out, spec.helm)
+
+
+def parse_version(text: str, program: str) -> int:
+    """`v3.22.0+g…`, or `v4.3`."""
+    match = re.search(r"\bv(\d+)\.\d+", text)
+    if match is None:
+        raise Refused(f"`{program} version` says {text.strip()[:80]!r}: is that Helm?")
+    major = int(match[1])
+    if major not in (3, 4):
+        raise Refused(f"{program} is Helm {major}; 3 and 4 are known: set `helm:` of the target to one of them")
+    return major
+
+
+def arguments(spec: HelmSpec, major: int, revision: str, timeout: timedelta, description: str) -> tuple[str, ...]:
+    """`helm rollback RELEASE REVISION …`. The first six words are the same however the settings change."""
+    places: list[str] = []
+    if spec.kubeconfig:
+        places += ["--kubeconfig", spec.kubeconfig]
+    if spec.context:
+        places += ["--kube-context", spec.context]
+    return (
+        *(spec.helm, "rollback", spec.release, revision, "--namespace", spec.namespace),
+        *places,
+        *("--wait", "--timeout", f"{own_timeout(timeout)}s"),
+        # Helm's default of 10 would delete revisions that the team's own limit keeps.
+        *("--history-max", "0"),
+        *(("--description", description[:DESCRIPTION_LIMIT]) if major >= 4 else ()),
+    )
+
+
+def own_timeout(timeout: timedelta) -> int:
+    """Seconds that Helm itself is given: less than what we allow it, so that it ends by itself and records that the
+    rollback failed, rather than being killed and leaving the release pending."""
+    seconds = timeout.total_seconds()
+    return max(1, int(seconds - min(15.0, seconds / 5)))
+
+
+def still_running(argv: Sequence[str], processes: Path = Path("/proc")) -> int | None:
+    """The pid of a `helm rollback` of this release to this revision on this machine, left by a watchdog that was
+    killed; None: there is none, or processes can't be seen."""
+    wanted = [word.encode() for word in argv[1:6]]
+    try:
+        folders = [folder for folder in processes.iterdir() if folder.name.isdigit()]
+    except OSError:
+        return None
+    for folder in folders:
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it ended meanwhile, or is not ours to see
+        if words[1:6] == wanted and int(folder.name) != os.getpid():
+            return int(folder.name)
+    return None
+
+
+def last_words(done: Completed) -> str:
+    """Helm's own error; it repeats itself as a warning before, and may say more after."""
+    lines = [line.strip() for line in (done.err + "\n" + done.out).splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("Error:")]
+    return (errors or [done.last_words])[-1][:1000] or "it said nothing"
