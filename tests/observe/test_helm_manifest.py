@@ -12,6 +12,7 @@ metadata: {name: api}
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: "api"}
+spec: {template: {spec: {containers: [{name: api, image: app:2}]}}}
 ---
 {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once", "namespace": "other"}}
 ---
@@ -45,6 +46,7 @@ def test_the_workloads_of_a_manifest():
     found = facts(body())
     assert [str(ref) for ref in found.workloads] == ["Deployment/api", "Job/once", "DaemonSet/agent"]
     assert [ref.namespace for ref in found.workloads] == ["shop", "other", "shop"]
+    assert found.images == {"api": "app:2"}
     assert found.chart == "app-1.2.3"
 
 

@@ -75,6 +75,7 @@ class Heard:
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helm_releases, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(helm_releases, "LONGEST_WAIT", 0.1)
 
 
 def follow(script, folder: Path, *words: str) -> list[Query]:
@@ -170,7 +171,7 @@ def test_a_dropped_stream_is_opened_again_where_it_was(tmp_path: Path):
 def test_an_api_server_that_says_no_is_asked_again(tmp_path: Path, code: int):
     def script(number: int, query: Query, answer: Answer) -> None:
         if number <= 2:
-            answer.status(code, "not now", {"Retry-After": "60"} if code == 429 else None)
+            answer.status(code, "not now", {"Retry-After": "11"} if code == 429 else None)
         elif "watch" in query:
             answer.begin()
             answer.stay()

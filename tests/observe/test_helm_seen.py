@@ -13,10 +13,9 @@ from watchdog.observe.workloads import Workload
 
 LIMIT = timedelta(minutes=15)
 API = Ref("Deployment", "shop", "api")
-IMAGE = {"template": {"spec": {"containers": [{"name": "api", "image": "registry.local/team/app:2"}]}}}
 WELL = {
     "metadata": {"generation": 1},
-    "spec": {"replicas": 1, **IMAGE},
+    "spec": {"replicas": 1},
     "status": {"observedGeneration": 1, "updatedReplicas": 1, "replicas": 1, "availableReplicas": 1},
 }
 ARRIVING = {**WELL, "status": {"observedGeneration": 1, "updatedReplicas": 1, "replicas": 2}}
@@ -27,7 +26,8 @@ def look(seen: Seen, seconds: float = 60) -> Snapshot:
 
 
 def test_a_deployed_release_whose_workloads_are_rolled_out_is_complete():
-    found = look(Seen(release(), Facts(), [Workload(API, WELL, True, [pod(status(running(2)))])]))
+    facts = Facts(images={"api": "registry.local/team/app:2"})
+    found = look(Seen(release(), facts, [Workload(API, WELL, True, [pod(status(running(2)))])]))
     assert (found.name, found.rollout.phase, found.rollout.reason) == ("2", Phase.complete, "")
     assert found.fingerprint == "v2-00000002"
     assert found.images == {"api": "registry.local/team/app:2"}

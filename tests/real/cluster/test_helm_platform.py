@@ -147,6 +147,7 @@ def test_a_good_upgrade_is_seen_within_a_second_and_becomes_complete(
         woken.wait("app")
         seen_at = now()
         glance = platform.snapshot(target, now(), whole=False)
+        assert platform.record(target, glance, None).images == {"app": "local.test/service:2"}, "before there is a pod"
         created = secret_time(cluster, namespace, 2)
         assert seen_at - created < timedelta(seconds=2)  # the API server writes whole seconds: at most 1 s late
         assert glance.name == "2"
