@@ -36,18 +36,23 @@ _STARTS_WITHIN = 30  # seconds
 _STOPS_WITHIN = 15
 
 
+TEXT = "text/plain; version=0.0.4"
+
+
 class Page:
-    """A /metrics page; `text` is what it says now."""
+    """A /metrics page; `text` is what it says now, in the format `kind`."""
 
     def __init__(self) -> None:
-        self.text = "temperature 20\n"
+        self.text: str | bytes = "temperature 20\n"
+        self.kind = TEXT
         page = self
 
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = page.text.encode()
+                text, kind = page.text, page.kind
+                body = text.encode() if isinstance(text, str) else text
                 self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -67,11 +72,14 @@ class Page:
 
 
 class PrometheusServer:
-    """Started and killed as a test likes; the port and the data stay the same."""
+    """Started and killed as a test likes; the port and the data stay the same. `data` may be filled before it starts
+    (backfill.py)."""
 
-    def __init__(self, folder: Path, config: str | None = None) -> None:
+    def __init__(self, folder: Path, *options: str, config: str | None = None) -> None:
         """`config`: a prometheus.yml in place of the one that scrapes `page`; it may name rules.yml."""
         self.page = Page()
+        self.data = folder / "data"
+        self._options = options
         self._folder = folder
         (folder / "prometheus.yml").write_text(config or _CONFIG.format(port=self.page.port))
         (folder / "rules.yml").write_text(_RULES)
@@ -91,6 +99,7 @@ class PrometheusServer:
                     "--storage.tsdb.path=data",
                     f"--web.listen-address=127.0.0.1:{self.port}",
                     "--log.level=warn",
+                    *self._options,
                 ],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,

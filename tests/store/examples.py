@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from watchdog.model.deploy import EvidenceItem, Revision
 from watchdog.model.incident import Bookmark, Event, EventKind, Incident, Notice, Pause
 from watchdog.model.measurement import Measurement, Sample, Verdict
 from watchdog.model.rollback import ActResult, Draft, Objection, Objections, Plan, Rollback, Verification
+from watchdog.model.series import Scrape
 from watchdog.model.watch import Decision, DecisionKind, Progress, Watch, WatchState
 
 T0 = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -186,3 +188,9 @@ def full_values() -> dict[str, Any]:
         "Pause": pause(),
         "Bookmark": bookmark(),
     }
+
+
+def scrape(seconds: float = 0, *values: float, page: str = "shop page", selectors: tuple[str, ...] = ("a",)) -> Scrape:
+    """A scrape of as many series as there are values."""
+    labels = tuple({"__name__": "a", "n": str(n), "päth": "/☃\u0000"} for n in range(len(values)))
+    return Scrape(page, at(seconds), selectors, labels, array("d", values))

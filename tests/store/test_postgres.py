@@ -7,7 +7,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from tests.store.examples import T0, revision, watch
+from tests.store.examples import T0, at, revision, scrape, watch
 from watchdog.errors import StoreDamaged, StoreUnavailable
 from watchdog.store import open_store
 from watchdog.store.base import Step
@@ -76,6 +76,19 @@ def test_a_newer_programs_state_and_a_document_that_does_not_read(postgres_url: 
     store.close()
     with pytest.raises(StoreDamaged, match="newer watchdog"):
         open_store(postgres_url)
+
+
+def test_the_state_of_schema_1_gets_the_tables_it_lacks(postgres_url: str) -> None:
+    open_store(postgres_url).close()
+    with psycopg.connect(postgres_url) as other:
+        other.execute("DROP TABLE watchdog_scrapes, watchdog_scrape_layouts")
+        other.execute("UPDATE watchdog_schema SET version = 1")
+    store = open_store(postgres_url)
+    store.keep_scrape(scrape(1, 5.0))
+    assert store.scrapes("shop page", at(0), at(9)) == [scrape(1, 5.0)]
+    store.close()
+    with psycopg.connect(postgres_url) as other:
+        assert other.execute("SELECT version FROM watchdog_schema").fetchall() == [(2,)]
 
 
 def test_a_table_that_is_gone(postgres_url: str) -> None:

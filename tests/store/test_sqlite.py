@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.components import require
-from tests.store.examples import at, ended, event, full_watch, logs, measurement, revision, watch
+from tests.store.examples import at, ended, event, full_watch, logs, measurement, revision, scrape, watch
 from watchdog.errors import StoreDamaged, StoreUnavailable
 from watchdog.store import open_store
 from watchdog.store.base import Step
@@ -233,7 +233,22 @@ class TestDamage:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("UPDATE watchdog_schema SET version = 99")
             connection.commit()
-        self.refused(path, "newer watchdog .schema 99; this program knows 1.")
+        self.refused(path, "newer watchdog .schema 99; this program knows 2.")
+
+    def test_the_state_of_schema_1_gets_the_tables_it_lacks(self, path: Path) -> None:
+        filled(path)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("DROP TABLE watchdog_scrapes")
+            connection.execute("DROP TABLE watchdog_scrape_layouts")
+            connection.execute("UPDATE watchdog_schema SET version = 1")
+            connection.commit()
+        for _ in range(2):
+            with closing(open_store(url(path))) as store:
+                store.keep_scrape(scrape(1, 5.0))
+                assert store.watch("w1") is not None
+                assert store.scrapes("shop page", at(0), at(9)) == [scrape(1, 5.0)]
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT version FROM watchdog_schema").fetchall() == [(2,)]
 
     @pytest.mark.parametrize("change", ["DELETE FROM watchdog_schema", "UPDATE watchdog_schema SET version = 0"])
     def test_a_state_without_its_version(self, path: Path, change: str) -> None:

@@ -21,6 +21,7 @@ from tests.store.examples import (
     pause,
     revision,
     rollback,
+    scrape,
     watch,
 )
 from watchdog.errors import Conflict
@@ -131,6 +132,14 @@ class TwoStores(RuleBasedStateMachine):
     def prune(self, before: int) -> None:
         self.both("prune", at(before))
 
+    @rule(page=targets, second=moments, values=st.lists(st.sampled_from([0.0, 1.5]), max_size=3))
+    def keep_scrape(self, page: str, second: int, values: list[float]) -> None:
+        self.both("keep_scrape", scrape(second, *values, page=page))
+
+    @rule(before=moments, most=st.sampled_from([0, 150, 250, 10_000]))
+    def prune_scrapes(self, before: int, most: int) -> None:
+        self.both("prune_scrapes", at(before), most)
+
     @rule()
     def open_again(self) -> None:
         self.sqlite.close()
@@ -159,6 +168,7 @@ def everything(store: Store) -> dict[str, Any]:
         "owners": [store.owner(t, at(n)) for t in shops for n in names],
         "notices": [store.due_notices(at(n), 3) for n in names],
         "queue": store.queue(),
+        "scrapes": [store.scrapes(t, at(n), at(4)) for t in shops for n in (-1, 2)],
     }
 
 

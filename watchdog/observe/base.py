@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from watchdog.model.deploy import EvidenceItem, Recorded, Revision, Snapshot
 from watchdog.model.measurement import Observation
 from watchdog.model.rule import Measure
+from watchdog.model.series import Series
 from watchdog.model.target import Target
 
 
@@ -61,6 +62,53 @@ class Discovery(Protocol):
 
     def discover(self, pattern: Target) -> Sequence[Target]:
         """The targets that the pattern stands for now, asked of the platform. Raises as `snapshot`."""
+        ...
+
+
+class History(Protocol):
+    """What a source remembers: for `compare` rules and backtests. Safe to use from several threads.
+
+    Both methods raise Unavailable when the source does not answer, in time or completely, and Refused when it answers
+    that it can't: a bad selector, no right to ask, more than may be held. Never a part of the truth without a word.
+    No series is an answer too: there was none.
+    """
+
+    def series(self, selectors: Mapping[str, str], start: datetime, end: datetime) -> Mapping[str, Sequence[Series]]:
+        """The raw samples after `start` up to and with `end`, by what the caller calls each selector.
+
+        Each sample at the time of its scrape: those of one scrape of one instance have the same time. All labels are
+        kept. Histograms are classic, cumulative series with `le`.
+        """
+        ...
+
+    def evaluate(self, query: str, start: datetime, end: datetime, step: timedelta) -> Sequence[Series]:
+        """What the expression was at `start` and each `step` after it, up to and with `end`; no value, no sample."""
+        ...
+
+
+class ScrapedHistory(History, Protocol):
+    """The History of a page, which remembers only what it was told to keep."""
+
+    def scrape(self, wanted: Collection[str], now: datetime) -> None:
+        """Fetch the page once and keep what it says at `now` of these selectors and expressions: to be called each
+        interval as long as they are in a rule, whether a watch is open or not, always with all of them. Raises as
+        the others; then this scrape is missing."""
+        ...
+
+
+class PastDeploy(NamedTuple):
+    """A deploy that only its traces tell of."""
+
+    at: datetime
+    revision: str
+
+
+@runtime_checkable
+class DeployFinder(Protocol):
+    """A source that may remember deploys by a label that says the version."""
+
+    def deploys_by_label(self, selector: str, label: str, start: datetime, end: datetime) -> Sequence[PastDeploy]:
+        """When the selector's series began to have another value of the label, oldest first. Raises as History."""
         ...
 
 

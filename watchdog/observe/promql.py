@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from watchdog.model.masking import mask
@@ -22,13 +23,26 @@ class BadAnswer(ValueError):
     """The answer is not one that samples can be read from; the message says what it is instead."""
 
 
+class RefusedQuery(BadAnswer):
+    """Prometheus will not answer this, now or later: a bad query, no right to ask."""
+
+
+class TooMuch(RefusedQuery):
+    """More than one answer may hold; a shorter stretch of time may do."""
+
+
 def alert_query(measure: AlertMeasure) -> str:
     """The series Prometheus keeps of its firing alerts, as a selector. Raises BadAnswer for an impossible label."""
     wanted = {"alertname": measure.name, "alertstate": "firing", **measure.labels}
     for label in wanted:
-        if not _LABEL.fullmatch(label):
+        if not is_label(label):
             raise BadAnswer(f"{label!r} is not a label name that Prometheus can have")
     return "ALERTS{" + ",".join(f"{label}={_quoted(value)}" for label, value in wanted.items()) + "}"
+
+
+def is_label(name: str) -> bool:
+    """Whether series can have a label of that name, written without quotes."""
+    return _LABEL.fullmatch(name) is not None
 
 
 def _quoted(value: str) -> str:
@@ -40,12 +54,12 @@ def read_answer(answer: Answer) -> dict[str, Any]:
     if 300 <= answer.status < 400:
         raise BadAnswer(f"it redirects ({answer.status}) instead of answering: is a login page in front of it?")
     if answer.cut:
-        raise BadAnswer(
+        raise TooMuch(
             f"the answer is larger than {len(answer.body) // 2**20} MiB: let the query return fewer series (sum, topk)"
         )
     document = _json(answer)
     if answer.status != 200 or document.get("status") != "success":
-        raise BadAnswer(_refusal(answer.status, document))
+        raise _refusal(answer.status, document)
     partial = [str(w) for w in document.get("warnings") or ()]
     if document.get("isPartial") is True:
         partial.append("the response is partial")
@@ -74,14 +88,16 @@ def _json(answer: Answer) -> dict[str, Any]:
     return document
 
 
-def _refusal(status: int, document: dict[str, Any]) -> str:
+def _refusal(status: int, document: dict[str, Any]) -> BadAnswer:
     said = _short(str(document.get("error") or document.get("message") or "no reason given"))
     if status in (401, 403):
-        return f"it does not accept our credentials (HTTP {status}): {said}"
+        return RefusedQuery(f"it does not accept our credentials (HTTP {status}): {said}")
     kind = document.get("errorType")
+    if "too many samples" in said or "maxSamplesPerQuery" in said:  # Prometheus' words, and VictoriaMetrics'
+        return TooMuch(f"it refuses the query: {said}")
     if kind == "bad_data" or status in (400, 422):
-        return f"it refuses the query: {said}"
-    return f"it answered HTTP {status}{f' ({kind})' if kind else ''}: {said}"
+        return RefusedQuery(f"it refuses the query: {said}")
+    return BadAnswer(f"it answered HTTP {status}{f' ({kind})' if kind else ''}: {said}")
 
 
 def alert_names(document: dict[str, Any]) -> set[str]:
@@ -126,6 +142,17 @@ def _number(pair: Any) -> float:
         return float(pair[1])
     except ValueError as error:
         raise BadAnswer(f"a value of the answer is not a number: {_short(pair[1])!r}") from error
+
+
+def numbers(pairs: Any) -> Iterator[tuple[float, float]]:
+    """The (unix seconds, value) of a series' `values`. Raises BadAnswer."""
+    if not isinstance(pairs, list):
+        raise BadAnswer(f"the values of a series are not a list: {_short(repr(pairs)[:_SHOWN])}")
+    for pair in pairs:
+        value = _number(pair)
+        if not isinstance(pair[0], (int, float)):
+            raise BadAnswer(f"a value of the answer has no time: {_short(repr(pair))}")
+        yield float(pair[0]), value
 
 
 def _short(text: str) -> str:

@@ -34,6 +34,10 @@ class Matcher:
     value: str
     pattern: re.Pattern[str] | None = None
 
+    def __str__(self) -> str:
+        value = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'{self.label}{self.operator}"{value}"'
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether a series with these labels is meant."""
         value = labels.get(self.label, "")
@@ -48,6 +52,9 @@ class Selector:
 
     name: str
     matchers: tuple[Matcher, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name + (f"{{{','.join(map(str, self.matchers))}}}" if self.matchers else "")
 
     def matches(self, name: str, labels: Mapping[str, str]) -> bool:
         """Whether this series is meant."""

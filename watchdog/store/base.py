@@ -11,7 +11,14 @@ from watchdog.model.deploy import EvidenceItem, Revision
 from watchdog.model.incident import Bookmark, Event, Incident, Notice, Pause
 from watchdog.model.measurement import Measurement
 from watchdog.model.rollback import Rollback
+from watchdog.model.series import Scrape
 from watchdog.model.watch import Watch
+
+SCRAPES_KEPT = timedelta(hours=48)
+"""How long the history of a scraped page is kept: a day's baseline, and the same time yesterday."""
+
+SCRAPES_BYTES = 64 * 1024 * 1024
+"""Of one page's history at most."""
 
 
 class Step(Value):
@@ -138,6 +145,19 @@ class Store(Protocol):
         """Drop measurements, events and evidence of watches that ended before then and made no incident, sent
         notices, and given-up ones, and events of no watch at all. Incidents and revisions stay. Returns the number
         of rows."""
+        ...
+
+    def keep_scrape(self, scrape: Scrape) -> None:
+        """Add to a page's history; a scrape of the same page and time is left as it is."""
+        ...
+
+    def scrapes(self, page: str, start: datetime, end: datetime) -> list[Scrape]:
+        """A page's history after `start` up to and with `end`, oldest first."""
+        ...
+
+    def prune_scrapes(self, before: datetime, most: int) -> int:
+        """Drop the scrapes from before then, and of each page the oldest that are over `most` bytes together with
+        what they have in common. Returns the number of scrapes."""
         ...
 
     def close(self) -> None: ...

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select, text, update
 
 from watchdog.errors import BadConfig, StoreDamaged
 from watchdog.store.failures import Place, telling
@@ -33,10 +33,10 @@ def connect_sqlite(path: Path, busy_timeout: timedelta) -> tuple[Engine, Place]:
     """An engine on a SQLite file in WAL mode. Raises StoreUnavailable, StoreDamaged."""
     place = Place(shown=str(path), waited=busy_timeout, file=path)
     seconds = busy_timeout.total_seconds()
-    fresh = _make_file(path, place)
-    if not fresh:
+    ready = False
+    if not _make_file(path, place):
         with telling(place, "opening the state"):
-            fresh = not _inspect_file(path, place, seconds)
+            ready = _inspect_file(path, place, seconds)
     # Parameters hold what services hold: they must not reach an error's text.
     engine = create_engine(
         URL.create("sqlite", database=str(path)), connect_args={"timeout": seconds}, hide_parameters=True
@@ -46,7 +46,7 @@ def connect_sqlite(path: Path, busy_timeout: timedelta) -> tuple[Engine, Place]:
     try:
         with telling(place, "opening the state"):
             _use_wal(engine)
-            if fresh:
+            if not ready:
                 with engine.connect().execution_options(**{STEP: DURABLE}) as connection, connection.begin():
                     _make_tables(connection, place)
     except BaseException:
@@ -99,7 +99,8 @@ def _make_file(path: Path, place: Place) -> bool:
 
 
 def _inspect_file(path: Path, place: Place, busy_seconds: float) -> bool:
-    """Look at an existing file without changing it. Returns whether our tables are there; False: it is empty."""
+    """Look at an existing file without changing it. Returns whether all our tables are there; False: it is empty, or
+    an older watchdog made it."""
     address = f"file:{quote(str(path.absolute()))}?mode=ro"
     with closing(sqlite3.connect(address, uri=True, timeout=busy_seconds)) as connection:
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -107,15 +108,17 @@ def _inspect_file(path: Path, place: Place, busy_seconds: float) -> bool:
             return False
         if schema.name not in names:
             raise place.damaged("opening the state", "it is a database of another program")
-        _check_version(connection.execute(f"SELECT version FROM {schema.name}").fetchall(), place)  # noqa: S608
+        rows = connection.execute(f"SELECT version FROM {schema.name}").fetchall()  # noqa: S608
+        version = _check_version(rows, place)
         if path.stat().st_size <= _CHECKED_BYTES:
             problems = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
             if problems != ["ok"]:
                 raise place.damaged("checking the state", "; ".join(problems))
-    return True
+    return version == SCHEMA_VERSION
 
 
-def _check_version(rows: list[Any], place: Place) -> None:
+def _check_version(rows: list[Any], place: Place) -> int:
+    """The version of the tables that are there: this one, or an older one."""
     found = [row[0] for row in rows]
     if len(found) == 1 and isinstance(found[0], int) and found[0] > SCHEMA_VERSION:
         raise StoreDamaged(
@@ -123,16 +126,20 @@ def _check_version(rows: list[Any], place: Place) -> None:
             f"{SCHEMA_VERSION}). Nothing was changed. Install the newer watchdog again, or restore the backup that was "
             "made before the upgrade."
         )
-    if found != [SCHEMA_VERSION]:
+    if len(found) != 1 or not isinstance(found[0], int) or found[0] < 1:
         raise place.damaged("opening the state", f"its schema version is {found}, not {SCHEMA_VERSION}")
+    return found[0]
 
 
 def _make_tables(connection: Connection, place: Place) -> None:
-    """Make the tables unless another process just did. Runs in one transaction that others wait for."""
+    """Make the tables that are not there, unless another process just did. Runs in one transaction that others wait
+    for. What an older version wrote stays as it is: it reads as before (tests/store/golden)."""
     if not inspect(connection).has_table(schema.name):
         metadata.create_all(connection)
         connection.execute(insert(schema).values(id=1, version=SCHEMA_VERSION))
-    _check_version(list(connection.execute(select(schema.c.version)).all()), place)
+    elif _check_version(list(connection.execute(select(schema.c.version)).all()), place) < SCHEMA_VERSION:
+        metadata.create_all(connection)
+        connection.execute(update(schema).values(version=SCHEMA_VERSION))
 
 
 def _use_wal(engine: Engine) -> None:

@@ -18,14 +18,16 @@ from watchdog.model.rollback import Rollback
 from watchdog.model.watch import Watch
 from watchdog.store.base import Step, stale
 from watchdog.store.documents import V, decode, encode
+from watchdog.store.memory_scrapes import MemoryScrapes
 
 T = TypeVar("T")
 
 
-class MemoryStore:
+class MemoryStore(MemoryScrapes):
     """A Store in dictionaries behind one lock."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.Lock()
         self._watches: dict[str, Watch] = {}
         self._revisions: dict[tuple[str, str], Revision] = {}

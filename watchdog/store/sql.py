@@ -25,12 +25,13 @@ from watchdog.store.base import Step
 from watchdog.store.connect import DURABLE, READ, STEP, WRITE, connect_postgres, connect_sqlite
 from watchdog.store.documents import V, decode
 from watchdog.store.failures import telling
+from watchdog.store.sql_scrapes import SqlScrapes
 from watchdog.store.tables import from_micros, micros
 
 _BODIES_AT_ONCE = 500  # bound parameters of one statement are limited
 
 
-class SqlStore:
+class SqlStore(SqlScrapes):
     """A Store in a database. Raises BadConfig, StoreUnavailable and StoreDamaged when made."""
 
     def __init__(self, url: str, busy_timeout: timedelta = BUSY_TIMEOUT) -> None:

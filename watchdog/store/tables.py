@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: scrapes. A state of an older version gets the tables it lacks when it is opened."""
 
 metadata = MetaData()
 
@@ -137,3 +138,22 @@ notices = Table(
     sqlite_autoincrement=True,
 )
 Index("watchdog_notices_due", notices.c.state, notices.c.next_at, notices.c.seq)
+
+# The history of pages that are scraped without Prometheus: one row for each scrape, and one for what scrapes of a page
+# have in common.
+scrapes = Table(
+    "watchdog_scrapes",
+    metadata,
+    _key("page"),
+    Column("at", _TIME, primary_key=True, autoincrement=False),
+    _text("layout"),
+    Column("body", LargeBinary, nullable=False),
+)
+scrape_layouts = Table(
+    "watchdog_scrape_layouts",
+    metadata,
+    _key("page"),
+    _key("id"),
+    _time("used_at"),
+    Column("body", LargeBinary, nullable=False),
+)
