@@ -63,10 +63,9 @@ class HelmPlatform:
         if release is None or release.fingerprint != snapshot.fingerprint:
             raise Unavailable(f"release {_name(target)} changed while it was being recorded; again later")
         known = self._facts(target, release)
-        images = snapshot.images
         return Recorded(
-            summary=changes(previous.images if previous else {}, images),
-            images=images,
+            summary=changes(previous.images if previous else {}, known.images),
+            images=dict(known.images),
             recorded={"chart": known.chart, "revision": release.version},
         )
 
