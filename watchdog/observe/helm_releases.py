@@ -132,7 +132,7 @@ class ReleaseStream:
                 self._complain(error)
             finally:
                 self.synced.clear()
-            self._stopping.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter is no secret
+            self._stopping.wait(pause * random.uniform(1, 2))  # noqa: S311 -- jitter is no secret
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _follow(self) -> None:

@@ -154,16 +154,15 @@ def _running_since(c: Container) -> datetime | None:
 
 def ends_before(c: Container, since: datetime) -> int:
     """How many of its ends, of which only the latest two are known, were before then. 0 for a pod made since; ALL for
-    an older one that was in trouble already shortly before."""
+    an older one that had crashed twice already, the last time shortly before."""
     if created(c.pod) >= since:
         return 0
-    if was_crashing(c, since):
-        return ALL
-    return c.ends - sum(at >= since for _, at in _known(c))
+    before = c.ends - sum(at >= since for _, at in _known(c))
+    return ALL if before >= 2 and was_crashing(c, since) else before
 
 
 def was_crashing(c: Container, since: datetime) -> bool:
-    """Whether it was in trouble already shortly before then."""
+    """Whether its last end before then was shortly before. Only the latest ends are described."""
     return any(since - CRASHED_BEFORE <= at < since for _, at in _known(c))
 
 
