@@ -76,8 +76,7 @@ class PrometheusServer:
     (backfill.py)."""
 
     def __init__(self, folder: Path, *options: str, config: str | None = None) -> None:
-        """`config`: a prometheus.yml in place of the one that scrapes `page`; it may name rules.yml. `options`: of the
-        program, such as --enable-feature=native-histograms."""
+        """`config`: a prometheus.yml in place of the one that scrapes `page`; it may name rules.yml."""
         self.page = Page()
         self.data = folder / "data"
         self._options = options

@@ -169,7 +169,7 @@ def test_a_migration_that_ran_is_left_to_a_person(
 @pytest.fixture
 def prometheus(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[PrometheusServer]:
     require("prometheus", PROMETHEUS is not None)
-    server = PrometheusServer(tmp_path, prometheus_config(cluster, namespace))
+    server = PrometheusServer(tmp_path, config=prometheus_config(cluster, namespace))
     try:
         server.start()
         yield server
