@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import uuid4
@@ -18,6 +18,7 @@ from watchdog.act.base import Actor
 from watchdog.actions import Actions
 from watchdog.clock import Clock, SystemClock
 from watchdog.engine import Engine, Parts
+from watchdog.histories import Histories
 from watchdog.jobs import Jobs, Pool
 from watchdog.model.incident import Event, Notice
 from watchdog.model.target import Target
@@ -46,6 +47,7 @@ class App:
     store: Store
     platforms: dict[str, Platform]
     gauges: dict[str, Gauge]
+    history: Histories
     actors: dict[str, Actor]
     metrics: Metrics
     sentry: Sentry | None
@@ -83,6 +85,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
     store = open_store(settings.store)
     platforms, actors = _platforms(roster.configured)
     gauges = _gauges(settings)
+    history = _history(gauges, roster, store)
     metrics = Metrics()
     sentry = _sentry(settings)
     on_done: list[Callable[[], None]] = []
@@ -102,6 +105,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
         jobs=jobs,
         owner=owner,
         notices=notices,
+        history=history,
         told=_counted(metrics, roster),
     )
     engine = Engine(parts, report=_reported(metrics, sentry))
@@ -112,6 +116,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
         store=store,
         platforms=platforms,
         gauges=gauges,
+        history=history,
         actors=actors,
         metrics=metrics,
         sentry=sentry,
@@ -181,6 +186,19 @@ def _gauges(settings: Settings) -> dict[str, Gauge]:
         gauges["prometheus"] = gauge
         gauges["alert"] = gauge
     return gauges
+
+
+def _history(gauges: Mapping[str, Gauge], roster: Roster, store: Store) -> Histories:
+    """What `compare` rules ask: Prometheus, and the pages whose history the store keeps."""
+    from watchdog.observe.prometheus_api import PrometheusApi  # noqa: PLC0415
+    from watchdog.observe.prometheus_history import PrometheusHistory  # noqa: PLC0415
+    from watchdog.observe.scrape_history import ScrapeHistory  # noqa: PLC0415
+
+    found = gauges.get("prometheus")
+    prometheus = PrometheusHistory(found) if isinstance(found, PrometheusApi) else None
+    return Histories(
+        roster, prometheus, lambda target, url: ScrapeHistory(target, url, store.keep_scrape, store.scrapes)
+    )
 
 
 def _sentry(settings: Settings) -> Sentry | None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from watchdog.app import App, found_by
 from watchdog.engine.asking import asks_platform, context
 from watchdog.errors import BadTemplate, Refused, Unavailable
+from watchdog.model.base import format_duration
 from watchdog.model.deploy import Snapshot
-from watchdog.model.rule import Rule
+from watchdog.model.rule import CompareMeasure, Rule
 from watchdog.model.target import Target
 from watchdog.template import render_all
 
+LOOKED_BACK = timedelta(minutes=10)
+STEP = timedelta(seconds=15)
 NOTE = "note: "
 """How a platform's or gauge's check marks a line that is good to know, but not wrong."""
 
@@ -70,12 +74,32 @@ def _rule(app: App, target: Target, rule: Rule, snapshot: Snapshot | None) -> Fi
         asked = render_all(rule.measure, context(target, revision, snapshot))
     except BadTemplate as error:
         return Finding(what, (str(error),))
+    if isinstance(asked, CompareMeasure):
+        return Finding(what, *_sorted(_comparable(app, target, asked)))
     gauge = app.gauges.get(asked.kind)
     if gauge is None:
         return Finding(
             what, (f"the config has no source for {asked.kind} rules: add sources: {{{asked.kind}: {{url: …}}}}",)
         )
     return Finding(what, *_sorted(gauge.check(asked)))
+
+
+def _comparable(app: App, target: Target, asked: CompareMeasure) -> list[str]:
+    """Whether the source remembers what would be compared."""
+    source = app.history(target.name, asked)
+    if source is None:
+        return ["the config has no source for compare rules: add sources: {prometheus: {url: …}}"]
+    now = app.clock.now()
+    try:
+        if asked.selectors:
+            found = source.series(asked.selectors, now - LOOKED_BACK, now)
+            empty = [text for name, text in asked.selectors.items() if not found.get(name)]
+        else:
+            queries = [text for text in (asked.query, asked.limit) if text is not None]
+            empty = [text for text in queries if not source.evaluate(text, now - LOOKED_BACK, now, STEP)]
+    except (Unavailable, Refused) as error:
+        return [str(error)]
+    return [f"{NOTE}has no samples of the last {format_duration(LOOKED_BACK)}: {text}" for text in empty]
 
 
 def _sorted(lines: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

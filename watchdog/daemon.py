@@ -19,7 +19,8 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from watchdog.app import App
-from watchdog.errors import StoreDamaged, StoreUnavailable
+from watchdog.errors import Refused, StoreDamaged, StoreUnavailable, Unavailable
+from watchdog.histories import Page
 from watchdog.store.base import SCRAPES_BYTES, SCRAPES_KEPT
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Daemon:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
+        self._pages: dict[str, str] = {}
+        """Why a page could not be scraped last time: said once."""
         self._server: Server | None = None
 
     def run(self) -> None:
@@ -89,6 +92,11 @@ class Daemon:
                 self._deliver, "interval", seconds=1, args=[name], id=f"outbox {name}", executor="outbox"
             )
         self._scheduler.add_job(self._prune, "interval", hours=1, id="prune", next_run_time=_now())
+        for page in app.history.pages():
+            name, seconds = f"scrape {page.target} {page.url}", page.interval.total_seconds()
+            self._scheduler.add_job(
+                self._scrape, "interval", seconds=seconds, args=[page], id=name, next_run_time=_now()
+            )
         self._scheduler.start()
         log.info("guarding %s as %s", app.roster.names(), app.owner)
 
@@ -190,6 +198,17 @@ class Daemon:
             self._app.outbox.deliver(self._app.clock.now(), receiver)
         except StoreUnavailable as error:
             log.warning("cannot read the outbox: %s", error)
+
+    def _scrape(self, page: Page) -> None:
+        """Go on with a page's history; without it there is no baseline, which its rules say themselves."""
+        try:
+            self._app.history.scrape(page, self._app.clock.now())
+        except (Unavailable, Refused) as error:
+            if self._pages.get(page.url) != str(error):
+                log.warning("the history of %s has a gap: %s", page.target, error)
+            self._pages[page.url] = str(error)
+        else:
+            self._pages.pop(page.url, None)
 
     def _prune(self) -> None:
         try:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from watchdog.errors import BadConfig
 from watchdog.judge.assess import assess
@@ -21,9 +21,10 @@ from watchdog.judge.notation import read_series
 from watchdog.judge.window import advance
 from watchdog.model.base import format_duration
 from watchdog.model.measurement import Observation, Verdict
-from watchdog.model.rule import Action, Mode, Rule
+from watchdog.model.rule import Action, CompareMeasure, Mode, Rule, Trigger
 from watchdog.model.target import WatchPolicy
 from watchdog.model.watch import Decision, DecisionKind, Progress, Watch, WatchState
+from watchdog.rehearse_compare import observations
 from watchdog.settings.fields import Form, Interval, Span, Text, Timeout, Vars
 from watchdog.settings.rules import read_rule_file, read_rules
 from watchdog.settings.wording import suggestion
@@ -72,8 +73,10 @@ def _quoted(written: Any) -> Any:
 class ExpectForm(Form):
     """What must be true so long after the first measurement."""
 
-    after: Span
+    after: Span | None = None
     """The newest measurement at or before then is meant."""
+    within: Span | None = None
+    """Any measurement at or before then is meant."""
     verdict: Verdict
     """Its verdict: pass, fail, inconclusive or error."""
     decision: DecisionKind | None = None
@@ -81,14 +84,30 @@ class ExpectForm(Form):
     reason: Text | None = None
     """Text that the verdict's reason must contain."""
 
+    @model_validator(mode="after")
+    def _one_time(self) -> ExpectForm:
+        if (self.after is None) == (self.within is None):
+            raise ValueError("an expectation has exactly one of after and within")
+        return self
+
+    @property
+    def at(self) -> timedelta:
+        """The time that is meant, from the first measurement on."""
+        when = self.after if self.after is not None else self.within
+        assert when is not None
+        return when
+
 
 class CaseForm(Form):
     """One test of one rule."""
 
     name: Text
     rule: Text
-    values: Annotated[Text, BeforeValidator(_quoted)]
-    """What the query returned at each measurement, in promtool's notation."""
+    values: Annotated[Text | dict[str, Text], BeforeValidator(_quoted)]
+    """What the query returned at each measurement, in promtool's notation. For `compare`: as scraped after the deploy,
+    by key."""
+    baseline: Text | dict[str, Text] | None = None
+    """For `compare`: as scraped up to the deploy, one sample an interval."""
     expect: Annotated[list[ExpectForm], Field(min_length=1)]
 
 
@@ -112,8 +131,8 @@ def _run_file(path: Path) -> Iterator[CaseResult]:
     form = document.validate(RehearsalForm)
     rules = _rules(document, form, path)
     ready = [(index, case, *_ready(document, form, index, case, rules)) for index, case in enumerate(form.tests)]
-    for index, case, rule, observations in ready:
-        seen = _Rehearsal(rule, form, observations)
+    for index, case, rule, answers in ready:
+        seen = _Rehearsal(rule, form, answers)
         differences = tuple(line for expected in case.expect for line in seen.differences(expected))
         line = document.locate(("tests", index))[1].line
         yield CaseResult(document.name, line, case.name, rule.name, differences)
@@ -148,15 +167,27 @@ def _ready(
         text = f"there is no rule {case.rule!r}; {suggestion(case.rule, rules)}known rules: {known}"
         raise BadConfig(document.problem((*at, "rule"), text))
     try:
-        observations = read_series(case.values)
+        answers = _observations(case, rules[case.rule], form)
     except BadConfig as error:
         raise BadConfig(document.problem((*at, "values"), str(error))) from None
-    last = (len(observations) - 1) * form.interval
+    last = (len(answers) - 1) * form.interval
     for place, expected in enumerate(case.expect):
-        if expected.after >= last + form.interval:
+        if expected.at >= last + form.interval:
             text = f"the values end {format_duration(last)} after the first; write more of them"
-            raise BadConfig(document.problem((*at, "expect", place, "after"), text))
-    return rules[case.rule], observations
+            key = "after" if expected.after is not None else "within"
+            raise BadConfig(document.problem((*at, "expect", place, key), text))
+    return rules[case.rule], answers
+
+
+def _observations(case: CaseForm, rule: Rule, form: RehearsalForm) -> tuple[Observation, ...]:
+    if isinstance(rule.measure, CompareMeasure):
+        if case.baseline is None:
+            raise BadConfig("a compare rule needs a baseline: what was scraped up to the deploy")
+        what = "errors" if rule.trigger is Trigger.errors else "requests" if rule.measure.buckets else rule.name
+        return observations(rule.name, what, rule.measure, case.baseline, case.values, form.interval, form.bake_time)
+    if not isinstance(case.values, str) or case.baseline is not None:
+        raise BadConfig(f"{rule.name} compares nothing: write values as one text, and no baseline")
+    return read_series(case.values)
 
 
 class _Rehearsal:
@@ -178,9 +209,12 @@ class _Rehearsal:
 
     def differences(self, expected: ExpectForm) -> Iterator[str]:
         """What is not as expected, in words with the reasons."""
-        number = expected.after // self._interval
-        progress, when = self._progress[number], f"after {format_duration(expected.after)}"
-        decision = self._decide(progress, BEGAN + expected.after, self._decisions[number])
+        number = expected.at // self._interval
+        if expected.within is not None:
+            number = next((n for n in range(number) if self._is(expected, n)), number)
+        progress, when = self._progress[number], f"{'after' if expected.after is not None else 'within'} "
+        when += format_duration(expected.at)
+        decision = self._decide(progress, BEGAN + expected.at, self._decisions[number])
         assert progress.last is not None
         if progress.last is not expected.verdict:
             yield f"{when}: expected verdict {expected.verdict}, got {progress.last} ({progress.last_reason})"
@@ -188,6 +222,10 @@ class _Rehearsal:
             yield f"{when}: expected decision {expected.decision}, got {decision.kind} ({decision.reason})"
         if expected.reason is not None and expected.reason not in progress.last_reason:
             yield f"{when}: expected a reason with {expected.reason!r}, got {progress.last_reason!r}"
+
+    def _is(self, expected: ExpectForm, number: int) -> bool:
+        progress, decision = self._progress[number], self._decisions[number]
+        return progress.last is expected.verdict and expected.decision in (None, decision.kind)
 
     def _decide(self, progress: Progress, now: datetime, before: Decision) -> Decision:
         """The decision now: a watch that ended stays ended; an alert is said where the watch itself just goes on."""

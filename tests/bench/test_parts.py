@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import compose, processes, ticks
+from bench import compose, daemons, processes, ticks
 from bench.machine import facts
 from bench.prometheus import serving
 from bench.report import Result, Skipped
@@ -25,6 +25,14 @@ def test_turns_are_timed_with_and_without_rules_due(tmp_path: Path, watches: int
     assert len(turns.due) == 2
     assert len(turns.quiet) == 18
     assert min(*turns.quiet, *turns.due) > 0
+
+
+def test_the_daemon_to_measure_starts_and_ends(tmp_path: Path):
+    place = daemons._made(tmp_path / "warm")
+    daemons._warm_up(place)
+    log = (place / "watchdog.log").read_text()
+    assert "guarding" in log
+    assert log.rstrip().endswith("stopped")
 
 
 def test_a_process_is_measured_and_ended(tmp_path: Path):

@@ -14,7 +14,7 @@ from watchdog.model.watch import Watch
 from watchdog.roster import Roster
 from watchdog.store.base import Store
 from watchdog.store.memory import MemoryStore
-from watchdog.testing import FakeActor, FakeClock, FakeGauge, FakePlatform, World
+from watchdog.testing import FakeActor, FakeClock, FakeGauge, FakeHistory, FakePlatform, World
 
 SPEC = CommandSpec(status=("status",), history=("history",), rollback=("rollback", "{{ revision }}"))
 
@@ -74,6 +74,7 @@ class Guarded:
         self.store: Store = store or MemoryStore()
         self.gauge = FakeGauge()
         self.probe = FakeGauge()
+        self.history = FakeHistory()
         self.gauge.values = {"latency": 0.2}
         self.probe.values = {str(PROBE.measure): 1.0}
         self.platform = FakePlatform({guarded.name: self.world})
@@ -93,6 +94,7 @@ class Guarded:
                 jobs=Inline(),
                 owner=owner,
                 notices=self._notices,
+                history=lambda *_: self.history,
             ),
             self.errors.append,
         )

@@ -98,13 +98,17 @@ class Daemon:
 
     def until(self, true: Any, what: str, seconds: float = 40) -> None:
         """Wait for it; on failure say what the daemon saw."""
+
+        def there() -> object:
+            ended = self._process.poll() if self._process is not None else None
+            assert ended is None, f"the daemon ended with {ended}, while waiting for: {what}"
+            return true()
+
         try:
-            wait_until(true, what, seconds)
+            wait_until(there, what, seconds)
         except AssertionError as error:
             story = "\n".join(f"{e.at:%H:%M:%S.%f} {e.message}" for e in self.store.events(target=self.target))
             raise AssertionError(f"{error}\n--- story\n{story}\n--- log\n{self.log()}") from error
-        if self._process is not None:
-            assert self._process.poll() is None, f"the daemon ended: {self._process.returncode}\n{self.log()}"
 
     def watch(self) -> Watch | None:
         """The latest watch."""

@@ -156,8 +156,9 @@ def test_how_often_it_must_fail(fields: str, how_often: tuple[object, ...]) -> N
 
 
 EVERY_KEY = (
-    "action, alert, command, consecutive_errors, consecutive_failures, crashes, fail_when, failure_limit, for, http, "
-    "initial_delay, interval, mode, name, pass_when, prometheus, release, reversible, scrape, summary, tcp, trigger"
+    "action, alert, command, compare, consecutive_errors, consecutive_failures, crashes, fail_when, failure_limit, "
+    "for, http, initial_delay, interval, mode, name, pass_when, prometheus, release, reversible, scrape, summary, tcp, "
+    "trigger"
 )
 
 
@@ -166,13 +167,13 @@ EVERY_KEY = (
     [
         (
             "fail_when: value > 1",
-            ("a rule has exactly one of prometheus, alert, scrape, http, tcp, command, crashes, release; "
-            "this one has none"),
+            ("a rule has exactly one of prometheus, alert, scrape, http, tcp, command, crashes, release, "
+            "compare; this one has none"),
         ),
         (
             "crashes: exits, tcp: 'x:1'",
-            ("a rule has exactly one of prometheus, alert, scrape, http, tcp, command, crashes, release; "
-            "this one has tcp and crashes"),
+            ("a rule has exactly one of prometheus, alert, scrape, http, tcp, command, crashes, release, "
+            "compare; this one has tcp and crashes"),
         ),
         (
             "alert: A, for: 1m, failure_limit: 3",
@@ -186,7 +187,17 @@ EVERY_KEY = (
             "command: {argv: [x], output: number}",
             "a command rule needs fail_when or pass_when, such as `fail_when: value > 1.0`",
         ),
-        ("compare: 5, alert: A", f"compare: unknown key; known keys: {EVERY_KEY}"),
+        ("compare: 5", "compare: expected a mapping (key: value), not a number"),
+        ("compare: {kind: ratio, events: e}", "compare: ratio compares events and total; this one has events"),
+        (
+            "compare: {kind: level, query: q, buckets: b}",
+            "compare: level compares query; this one has buckets and query",
+        ),
+        ("compare: {kind: level, query: q, limit: l}", "compare: limit goes with growth"),
+        (
+            "compare: {kind: level, query: q}, for: 1m, fail_when: value > 1",
+            "a compare rule decides by its evidence: take for and fail_when out",
+        ),
         ("postgres: select 1, alert: A", f"postgres: unknown key; known keys: {EVERY_KEY}"),
         ("alert: A, four: 1m", f"four: unknown key; did you mean for? known keys: {EVERY_KEY}"),
         ("alert: A, for: 45", "for: expected a duration such as 30s, 10m or 1h30m, not 45 (without a unit)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -44,7 +45,12 @@ def environment(
 
 
 def major_version(spec: HelmSpec, env: Mapping[str, str]) -> int:
-    """3 or 4. Raises Refused for another, Unavailable when the program can't be run."""
+    """3 or 4. Raises Refused for another, and where there is no such program, which waiting does not mend; Unavailable
+    when it fails."""
+    if shutil.which(spec.helm, path=env.get("PATH")) is None:
+        raise Refused(
+            f"cannot run {spec.helm!r}: no such program; install Helm, or set `helm:` of the target to its path"
+        )
     done = run([spec.helm, "version", "--short"], timeout=VERSION_TIMEOUT, env=env, cwd="/", limit=4096)
     if not done.ok:
         raise Unavailable(f"`{spec.helm} version` {done.outcome}: {done.last_words or 'it said nothing'}")

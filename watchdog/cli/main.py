@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from watchdog import __version__
-from watchdog.cli import act, rules, serve, show
+from watchdog.cli import act, backtest, rules, serve, show
 from watchdog.cli.common import EXIT_CODES, INTERRUPTED, err
 from watchdog.errors import WatchdogError
 
@@ -35,6 +35,9 @@ app.command("approve", help="Call a revision known good: the held one, the runni
 app.command("pause", help="No automatic rollbacks of a target for a while.")(act.pause)
 app.command("resume", help="End a pause.")(act.resume)
 app.command("test-rules", help="Try rules on series written in files.")(rules.try_rules)
+app.command("backtest", help="Judge past deploys, and moments without one, by what Prometheus remembers.")(
+    backtest.backtest
+)
 app.command("schema", help="The JSON Schema of the config, for editors.")(rules.schema)
 
 

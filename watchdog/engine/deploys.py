@@ -115,6 +115,7 @@ def _open(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> Watch:
         fingerprint=snapshot.fingerprint,
         previous=before.revision if before else None,
         mode=scene.target.mode,
+        budget=scene.target.watch.false_rollback_budget,
         opened_at=scene.now,
         changed_at=scene.now,
         seen_at=scene.now,

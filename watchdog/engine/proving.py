@@ -10,9 +10,10 @@ from datetime import timedelta
 
 from watchdog.engine.arrivals import foreign
 from watchdog.engine.asking import verification_rules
+from watchdog.engine.measuring import measure
 from watchdog.engine.rolling import ledger_entry, submit
 from watchdog.engine.scene import Scene
-from watchdog.engine.watching import UNSEEN, measure
+from watchdog.engine.watching import UNSEEN
 from watchdog.judge.verify import begin_again, verify
 from watchdog.judge.window import after_gap
 from watchdog.model.base import format_duration
@@ -109,7 +110,8 @@ def prove(scene: Scene, watch: Watch) -> Watch:
         verification = verification.model_copy(update={"restored": True})
         bookmark = _bookmark(scene, made.id if made else plan.to_revision, running)
     rules = verification_rules(scene.target, watch)
-    progress, measurements = measure(scene, watch, rules, watch.verify_progress, "verification")
+    judged = measure(scene, watch, rules, watch.verify_progress, "verification")
+    progress, measurements = judged.progress, judged.measurements
     proof = verify(verification, differences, rules, progress, scene.target.rollback, scene.now)
     watch = watch.model_copy(update={"verify_progress": progress, "verification": proof.verification})
     acted = verification.acted

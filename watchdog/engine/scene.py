@@ -17,9 +17,10 @@ from watchdog.model.deploy import EvidenceItem, Revision, Snapshot
 from watchdog.model.incident import Bookmark, Event, EventKind, Incident, Notice
 from watchdog.model.measurement import Measurement
 from watchdog.model.rollback import Draft, Rollback
+from watchdog.model.rule import CompareMeasure
 from watchdog.model.target import Target
 from watchdog.model.watch import Watch
-from watchdog.observe.base import Gauge, Platform
+from watchdog.observe.base import Gauge, History, Platform
 from watchdog.roster import Roster
 from watchdog.store.base import Step, Store
 
@@ -57,6 +58,8 @@ class Parts:
     """Names this process in claims."""
     notices: Callable[[Event], tuple[Notice, ...]]
     """The outbox lines of an event."""
+    history: Callable[[str, CompareMeasure], History | None] = lambda *_: None
+    """What a `compare` rule of a target asks; None: no such source is configured."""
     told: Callable[[Step], None] = lambda _: None
     """Called after each step is stored: metrics."""
     sweep: timedelta = timedelta(seconds=30)

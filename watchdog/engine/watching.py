@@ -7,31 +7,26 @@ longer, and is told.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from watchdog.engine import deploys
+from watchdog.engine import comparing, deploys
 from watchdog.engine.arrivals import settled
-from watchdog.engine.asking import asks_platform, context, due, judged_revision, platform_answer
+from watchdog.engine.measuring import measure
 from watchdog.engine.scene import Scene
-from watchdog.errors import BadTemplate
-from watchdog.judge.assess import assess
 from watchdog.judge.decide import decide, newly_tripped
-from watchdog.judge.window import advance, after_gap
+from watchdog.judge.window import after_gap
 from watchdog.model.base import format_duration
 from watchdog.model.deploy import EvidenceItem
 from watchdog.model.incident import Event
-from watchdog.model.measurement import Measurement, Observation, Verdict
+from watchdog.model.measurement import Measurement, Verdict
 from watchdog.model.rule import Action, Mode, Rule
 from watchdog.model.watch import UNMEASURED, Decision, DecisionKind, Progress, Watch, WatchState
 from watchdog.report import incident as tell
-from watchdog.template import render_all
 
 UNSEEN = timedelta(seconds=30)
 """A longer stretch without a turn (the daemon was down, the machine slept, the clock jumped) is blind time."""
 HEARTBEAT = timedelta(seconds=5)
 """How often a watch with no news is stored, so that a gap can be told from a quiet time."""
-
-Judged = tuple[dict[str, Progress], list[Measurement]]
 
 
 def step(scene: Scene, watch: Watch) -> Watch:
@@ -39,8 +34,14 @@ def step(scene: Scene, watch: Watch) -> Watch:
     before = watch
     watch, events = _mind_the_gap(scene, watch)
     watch = _settle(scene, watch)
-    progress, measurements = measure(scene, watch, scene.target.rules, watch.progress, "watch")
-    watch = watch.model_copy(update={"progress": progress})
+    judged = measure(scene, watch, scene.target.rules, watch.progress, "watch")
+    progress, measurements = judged.progress, judged.measurements
+    events += [
+        tell.note(watch, scene.now, comparing.can_see(rule, calibration))
+        for rule, calibration in judged.calibrations.items()
+        if rule not in watch.calibrations
+    ]
+    watch = judged.into(watch).model_copy(update={"progress": progress})
     watch, blindness = _account_for_blindness(scene, before, watch)
     events += blindness
     tripped = newly_tripped(before.progress, progress)
@@ -55,80 +56,6 @@ def step(scene: Scene, watch: Watch) -> Watch:
         return _pass(scene, watch, decision, events, measurements)
     news = events or measurements or watch.state is not before.state or scene.now - before.seen_at >= HEARTBEAT
     return scene.save(watch, *events, measurements=measurements) if news else before
-
-
-def measure(scene: Scene, watch: Watch, rules: Sequence[Rule], so_far: Mapping[str, Progress], phase: str) -> Judged:
-    """Ask what is due, judge what came back. Returns every rule's progress, and the new measurements."""
-    progress = dict(so_far)
-    measurements = []
-    for rule in rules:
-        state = progress.get(rule.name, UNMEASURED)
-        answer = _ask(scene, watch, rule, state, phase)
-        if answer is None:
-            continue
-        at, observation = answer
-        assessment = assess(rule, observation)
-        progress[rule.name] = advance(state, rule, assessment.outcome, at)
-        measurements.append(
-            Measurement(
-                watch=watch.id,
-                rule=rule.name,
-                at=at,
-                query=observation.query,
-                samples=assessment.samples,
-                series=assessment.series,
-                verdict=assessment.outcome.verdict,
-                reason=assessment.outcome.reason,
-                took=observation.took,
-                phase=phase,
-            )
-        )
-    return progress, measurements
-
-
-def _ask(scene: Scene, watch: Watch, rule: Rule, state: Progress, phase: str) -> tuple[datetime, Observation] | None:
-    """The rule's answer, if it is due or has just come in."""
-    if asks_platform(rule):
-        return _ask_platform(scene, watch, rule, state, phase)
-    jobs, key = scene.parts.jobs, ("measure", watch.id, rule.name + phase)
-    if not jobs.pending(key) and due(rule, scene.target, watch, state, scene.now):
-        try:
-            asked = render_all(rule.measure, context(scene.target, judged_revision(watch), scene.place.snapshot))
-        except BadTemplate as bad:
-            return scene.now, Observation(query=str(rule.measure), error=str(bad))
-        gauge = scene.parts.gauges.get(asked.kind)
-        if gauge is None:
-            return scene.now, Observation(query=asked.kind, error=f"no source for {asked.kind} rules is configured")
-        now = scene.now
-        scene.place.asked_at[key] = now
-        jobs.submit(key, lambda: gauge.measure(asked, now))
-    done = jobs.take(key)
-    if done is None:
-        return None
-    at = scene.place.asked_at.pop(key, scene.now)
-    error = done.exception()
-    if error is not None:
-        # A gauge that raises is broken, which is a fact about the watchdog, not about the deploy.
-        return at, Observation(query=rule.measure.kind, error=f"{type(error).__name__}: {error}")
-    return at, done.result()
-
-
-def _ask_platform(
-    scene: Scene, watch: Watch, rule: Rule, state: Progress, phase: str
-) -> tuple[datetime, Observation] | None:
-    """Judge the snapshot at each interval, and at once when it shows something new."""
-    place, snapshot = scene.place, scene.place.close_up
-    in_time = due(rule, scene.target, watch, state, scene.now)
-    if place.error is not None:
-        return (scene.now, Observation(query=rule.measure.kind, error=place.error)) if in_time else None
-    if snapshot is None or (phase == "watch" and snapshot.fingerprint != watch.fingerprint):
-        return None
-    key = f"{watch.id} {rule.name} {phase}"
-    signature = (snapshot.exits, snapshot.rollout, tuple((i.id, i.state, i.health) for i in snapshot.instances))
-    if not in_time and place.judged.get(key) == signature:
-        return None
-    place.judged[key] = signature
-    return scene.now, platform_answer(rule.measure, snapshot, scene.target, watch, scene.now)
 
 
 def _mind_the_gap(scene: Scene, watch: Watch) -> tuple[Watch, list[Event]]:

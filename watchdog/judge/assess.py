@@ -37,10 +37,14 @@ def assess(rule: Rule, observation: Observation) -> Assessment:
 
     With one condition the other is its opposite. With both: both false is inconclusive, both true fails. A condition
     on `value` is asked of every series: one that fails, fails the measurement. A condition on `values` sees the list.
+    A `compare` rule's finding has its verdict already.
     """
     kept, series = observation.samples[:KEPT_SAMPLES], len(observation.samples)
     if observation.error is not None:
         return Assessment(Outcome(verdict=Verdict.error, reason=observation.error), kept, series)
+    if observation.finding is not None:
+        found = observation.finding
+        return Assessment(Outcome(verdict=found.verdict, reason=found.sentence), kept, series)
     numbers = [sample for sample in observation.samples if not math.isnan(sample.value)]
     if not numbers:
         return Assessment(Outcome(verdict=Verdict.inconclusive, reason=_no_data(series)), kept, series)

@@ -32,7 +32,7 @@ def decide(watch: Watch, rules: Sequence[Rule], policy: WatchPolicy, now: dateti
     2. Blind for longer than `max_extension`: hold, since too little was seen for a judgement.
     3. Past the deadline: pass; or continue while a run of failures is still open (it may trip yet, or end), or while
        no rule could be judged at all (every last verdict is an error); at most until bake time and `max_extension`
-       are over, then hold.
+       are over, then hold. Where compare rules saw too little, the watch is as long again, then `unsure` decides.
     4. Otherwise continue.
     """
     tripped = _tripped(watch.progress, rules)
@@ -57,13 +57,34 @@ def _at_the_end(watch: Watch, rules: Sequence[Rule], policy: WatchPolicy, now: d
     """The decision past the deadline, where nothing tripped; at `latest` there is one, come what may."""
     doubt, doubted = _doubt(watch.progress, rules)
     if not doubt:
-        return Decision(kind=DecisionKind.passed, reason=_why_passed(watch, rules, policy))
+        return _unsure(watch, rules, policy, now, latest) or Decision(
+            kind=DecisionKind.passed, reason=_why_passed(watch, rules, policy)
+        )
     if now < latest:
         return Decision(kind=DecisionKind.proceed, reason=f"the bake time is over, but {doubt}", rules=doubted)
     limit = format_duration(policy.max_extension)
     return Decision(
         kind=DecisionKind.hold, reason=f"the bake time and max_extension ({limit}) are over, and {doubt}", rules=doubted
     )
+
+
+def _unsure(
+    watch: Watch, rules: Sequence[Rule], policy: WatchPolicy, now: datetime, latest: datetime
+) -> Decision | None:
+    """Compare rules that could judge, and saw too little: the watch is as long again, then `policy.unsure` says what
+    follows. Where there was nothing to compare with, the other rules are what counts."""
+    names = tuple(r.name for r in rules if r.mode is Mode.enforce and r.name in watch.calibrations)
+    silent = [n for n in names if watch.progress.get(n, UNMEASURED).last is Verdict.inconclusive]
+    if not silent or watch.settled_at is None:
+        return None
+    said = "; ".join(f"{name} ({watch.progress[name].last_reason})" for name in silent)
+    if now < min(watch.settled_at + 2 * policy.bake_time + watch.blind, latest):
+        reason = f"the bake time is over, but too little was seen: {said}"
+        return Decision(kind=DecisionKind.proceed, reason=reason, rules=tuple(silent))
+    if policy.unsure == "pass":
+        return None
+    reason = f"twice the bake time is over, and too little was seen to call it good: {said}"
+    return Decision(kind=DecisionKind.hold, reason=reason, rules=tuple(silent))
 
 
 def newly_tripped(before: Mapping[str, Progress], after: Mapping[str, Progress]) -> tuple[str, ...]:

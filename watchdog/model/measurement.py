@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from watchdog.model.base import Value
-
-
-class Verdict(StrEnum):
-    """What one measurement means. `inconclusive` (no data) and `error` (the source failed) never count as failures."""
-
-    passed = "pass"
-    failed = "fail"
-    inconclusive = "inconclusive"
-    error = "error"
+from watchdog.model.comparison import Calibration, Finding
+from watchdog.model.verdict import Verdict as Verdict  # noqa: PLC0414 -- it belongs here too
 
 
 class Sample(Value):
@@ -32,6 +24,10 @@ class Observation(Value):
     samples: tuple[Sample, ...] = ()
     error: str | None = None
     took: timedelta = timedelta(0)
+    finding: Finding | None = None
+    """What a `compare` rule found, in place of samples."""
+    calibration: Calibration | None = None
+    """How it was judged, once it is known."""
 
 
 class Outcome(Value):
@@ -56,6 +52,8 @@ class Measurement(Value):
     took: timedelta = timedelta(0)
     phase: str = "watch"
     """`watch` or `verification`."""
+    finding: Finding | None = None
+    """Of a `compare` rule; without its course, which the measurements before it make up."""
 
 
 KEPT_SAMPLES = 20

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from watchdog.model.base import Duration, Value
+from watchdog.model.comparison import CompareKind
 
 
 class Trigger(StrEnum):
@@ -136,6 +137,51 @@ class ReleaseMeasure(Value):
     state: Literal["failed", "never_ready"] = "failed"
 
 
+class CompareMeasure(Value):
+    """The new version against the one before, by the statistics of judge/compare. What is asked depends on `signal`:
+
+    ratio: selectors of counters, `events` and `total`. latency: a selector of histogram buckets (`…_bucket`, or a
+    native histogram). level, growth: `query`, an expression whose value is a gauge; growth with the `limit` it must
+    not reach, an expression too. From Prometheus, or from a /metrics page (`scrape`), whose history the store keeps.
+    """
+
+    kind: Literal["compare"] = "compare"
+    signal: CompareKind
+    events: str | None = None
+    total: str | None = None
+    buckets: str | None = None
+    query: str | None = None
+    worse: Literal["higher", "lower"] = "higher"
+    limit: str | None = None
+    horizon: Duration = timedelta(hours=24)
+    """Growth that reaches the limit later than this is told, and never rolls back."""
+    scrape: str | None = None
+    """The page's URL; None: Prometheus."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> CompareMeasure:
+        needs = COMPARE_NEEDS[self.signal]
+        given = {name for name in ("events", "total", "buckets", "query") if getattr(self, name) is not None}
+        if given != set(needs):
+            has = " and ".join(sorted(given)) or "none of them"
+            raise ValueError(f"{self.signal.value} compares {' and '.join(needs)}; this one has {has}")
+        if self.limit is not None and self.signal is not CompareKind.growth:
+            raise ValueError("limit goes with growth")
+        return self
+
+    @property
+    def selectors(self) -> dict[str, str]:
+        """The selectors of raw counters, by their key; empty for level and growth."""
+        return {name: getattr(self, name) for name in ("events", "total", "buckets") if getattr(self, name)}
+
+
+COMPARE_NEEDS = {
+    CompareKind.ratio: ("events", "total"),
+    CompareKind.latency: ("buckets",),
+    CompareKind.level: ("query",),
+    CompareKind.growth: ("query",),
+}
+
 Measure = Annotated[
     PrometheusMeasure
     | AlertMeasure
@@ -144,7 +190,8 @@ Measure = Annotated[
     | TcpMeasure
     | CommandMeasure
     | CrashesMeasure
-    | ReleaseMeasure,
+    | ReleaseMeasure
+    | CompareMeasure,
     Field(discriminator="kind"),
 ]
 
@@ -155,7 +202,8 @@ PLATFORM_KINDS = ("crashes", "release")
 class Rule(Value):
     """One rule, as the engine runs it (the YAML form is read by `settings`).
 
-    Exactly one of `for_`, `failure_limit`, `consecutive_failures` is set. At least one of `fail_when`, `pass_when` is.
+    Exactly one of `for_`, `failure_limit`, `consecutive_failures` is set. At least one of `fail_when`, `pass_when` is,
+    but for `compare`, which has neither: it fails where its evidence fills the budget.
     """
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")
@@ -182,7 +230,7 @@ class Rule(Value):
 
     @model_validator(mode="after")
     def _complete(self) -> Rule:
-        if self.fail_when is None and self.pass_when is None:
+        if self.fail_when is None and self.pass_when is None and self.measure.kind != "compare":
             raise ValueError("a rule needs fail_when, pass_when or both")
         if sum(x is not None for x in (self.for_, self.failure_limit, self.consecutive_failures)) != 1:
             raise ValueError("a rule has exactly one of for, failure_limit, consecutive_failures")

@@ -88,6 +88,10 @@ class WatchPolicy(Value):
     """How long nothing may change before the rollout counts as finished."""
     max_extension: Duration = timedelta(hours=1)
     """How much blind time may extend the watch; past that it is held for a person."""
+    false_rollback_budget: float = Field(default=0.01, gt=0, le=0.5)
+    """Of a hundred good deploys, how many (as a share) all `compare` rules together may roll back by chance."""
+    unsure: Literal["hold", "pass"] = "hold"
+    """What becomes of a deploy that nothing spoke against, and whose compare rules saw too little to speak for it."""
     hold_expires: Duration = timedelta(hours=24)
     """How long a held watch waits for a person; then it ends, and the revision is not known good."""
 

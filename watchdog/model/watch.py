@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 from watchdog.model.base import Value
+from watchdog.model.comparison import Calibration, Finding
 from watchdog.model.measurement import Verdict
 from watchdog.model.rollback import Objection, Plan, Verification
 from watchdog.model.rule import Mode
@@ -115,6 +116,12 @@ class Watch(Value):
     blind: timedelta = timedelta(0)
     """Time in which nothing could be judged: the watch is longer by as much."""
     progress: dict[str, Progress] = {}
+    calibrations: dict[str, Calibration] = {}
+    """How each `compare` rule is judged in this watch; made at its first look."""
+    budget: float = 0.01
+    """`false_rollback_budget` when it opened: what all compare rules together may spend."""
+    findings: dict[str, Finding] = {}
+    """The latest of each `compare` rule, without its course: they are judged together."""
     decision: Decision | None = None
     plan: Plan | None = None
     objection: Objection | None = None

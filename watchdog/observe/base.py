@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from watchdog.model.deploy import EvidenceItem, Recorded, Revision, Snapshot
 from watchdog.model.measurement import Observation
@@ -103,6 +103,7 @@ class PastDeploy(NamedTuple):
     revision: str
 
 
+@runtime_checkable
 class DeployFinder(Protocol):
     """A source that may remember deploys by a label that says the version."""
 

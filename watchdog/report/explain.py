@@ -16,6 +16,7 @@ from watchdog.model.measurement import Measurement
 from watchdog.model.rollback import Plan, Rollback, Verification
 from watchdog.model.rule import Rule
 from watchdog.model.watch import Watch
+from watchdog.report.comparison import ComparisonView, comparison_view
 from watchdog.report.plain import JsonNumber, number, plain
 from watchdog.report.views import IncidentView, RevisionView, WatchView, incident_view, revision_view, watch_view
 
@@ -72,6 +73,8 @@ class RuleStory(Value):
     trip_reason: str = ""
     verdicts: dict[str, int]
     """Verdict → how many, over both phases."""
+    comparison: ComparisonView | None = None
+    """Of a `compare` rule that had something to compare with."""
     measurements: tuple[MeasurementView, ...] = ()
 
 
@@ -250,6 +253,7 @@ def _story(name: str, watch: Watch, made: Sequence[Measurement], rule: Rule | No
         tripped=progress.tripped if progress else False,
         trip_reason=progress.trip_reason if progress else "",
         verdicts=verdicts,
+        comparison=comparison_view(name, watch, made),
         measurements=tuple(_measurement_view(m, watch) for m in made),
     )
 

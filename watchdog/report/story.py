@@ -16,6 +16,7 @@ from rich.rule import Rule as Line
 from rich.table import Table
 from rich.text import Text
 
+from watchdog.report.comparison import comparison_text
 from watchdog.report.explain import EvidenceView, Explanation, MeasurementView, RuleStory
 from watchdog.report.render import BAD, DIM, GOOD, STATE_STYLES, WAIT, objections_panel, span, state_text, when, words
 
@@ -110,12 +111,17 @@ def _rule(rule: RuleStory, *, all_measurements: bool) -> RenderableType:
         for word, condition in (("fails", rule.fail_when), ("passes", rule.pass_when))
         if condition
     )
-    if rule.trips:
+    if rule.comparison is not None:
+        dry = " (dry run)" if rule.mode == "dry_run" else ""
+        grid.add_row("rule", words(f"the version before, compared ({rule.comparison.signal}); then {rule.action}{dry}"))
+    elif rule.trips:
         dry = " (dry run)" if rule.mode == "dry_run" else ""
         grid.add_row("rule", words(f"{threshold}; trips on {rule.trips}, then {rule.action}{dry}"))
     else:
         grid.add_row("rule", words("no longer in the config; its threshold stands in each reason", style=DIM))
     parts: list[RenderableType] = [Text(), head, grid]
+    if rule.comparison is not None:
+        parts.append(comparison_text(rule.comparison))
     made = rule.measurements if rule.tripped or all_measurements else rule.measurements[-1:]
     for query, asked in groupby(made, key=lambda m: m.query):
         parts += [words(f"  {query}", style="cyan"), _measurements(list(asked), all_measurements)]

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, WithJsonSchema, 
 
 from watchdog.model.incident import EventKind
 from watchdog.settings.fields import Form, Text, Timeout, Url, http_url
-from watchdog.settings.rules import NAME
+from watchdog.settings.rule_form import NAME
 from watchdog.settings.secrets import SecretForm
 from watchdog.settings.target_form import TargetForm
 

@@ -8,9 +8,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from watchdog.model.comparison import CompareKind
 from watchdog.model.rule import (
     AlertMeasure,
     CommandMeasure,
+    CompareMeasure,
     CrashesMeasure,
     HttpMeasure,
     Measure,
@@ -198,5 +200,40 @@ class ReleaseForm(MeasureForm):
     """failed: the platform or a one-shot service says so; never_ready: still arriving after `watch.rollout_timeout`."""
 
 
-MEASURES = ("prometheus", "alert", "scrape", "http", "tcp", "command", "crashes", "release")
+class CompareForm(MeasureForm):
+    """The new version against the one before. Has no condition: it fails where the evidence fills the budget."""
+
+    makes: ClassVar[type[BaseModel]] = CompareMeasure
+
+    kind: CompareKind
+    """ratio: events of total; latency: requests above bucket edges; level: a gauge that is higher (or lower) than it
+    was; growth: a gauge that climbs towards its limit."""
+    events: str | None = Field(default=None, min_length=1)
+    """ratio: a selector of counters, such as http_requests_total{code=~"5.."}."""
+    total: str | None = Field(default=None, min_length=1)
+    """ratio: a selector of counters, such as http_requests_total."""
+    buckets: str | None = Field(default=None, min_length=1)
+    """latency: a selector of buckets, such as http_request_duration_seconds_bucket, or of a native histogram."""
+    query: str | None = Field(default=None, min_length=1)
+    """level, growth: an expression whose value is a gauge."""
+    worse: Literal["higher", "lower"] = "higher"
+    """level: which direction is bad."""
+    limit: str | None = Field(default=None, min_length=1)
+    """growth: an expression for what must not be reached, such as the container's memory limit."""
+    horizon: Timeout = timedelta(hours=24)
+    """growth: a limit that is reached later than this is told, and never rolls back."""
+    scrape: Url | None = None
+    """A /metrics page that is read directly, and whose history the store keeps; default: Prometheus."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> CompareForm:
+        self.measure()
+        return self
+
+    def measure(self) -> Measure:
+        """The value the engine knows."""
+        return CompareMeasure.model_validate({**self.model_dump(exclude={"kind"}), "signal": self.kind})
+
+
+MEASURES = ("prometheus", "alert", "scrape", "http", "tcp", "command", "crashes", "release", "compare")
 """The keys of a rule of which it has exactly one."""

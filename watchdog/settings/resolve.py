@@ -12,7 +12,7 @@ from pathlib import Path
 
 from watchdog.errors import BadConfig
 from watchdog.model.base import format_duration
-from watchdog.model.rule import PLATFORM_KINDS, Rule, Trigger
+from watchdog.model.rule import PLATFORM_KINDS, CompareMeasure, Measure, Rule, Trigger
 from watchdog.model.target import CommandSpec, ComposeSpec, HelmSpec, PlatformSpec, RollbackPolicy, Target, WatchPolicy
 from watchdog.settings import packs
 from watchdog.settings.form import ConfigForm
@@ -164,13 +164,19 @@ class TargetReader:
                 hint = "leave one out with `{pack: NAME, except: [RULE]}`, or give it another name"
                 self._problems.add(where, f"a rule {rule.name} is already there, from line {line}; {hint}")
             first.setdefault(rule.name, where)
-            if rule.measure.kind in {"prometheus", "alert"} and self._config.sources.prometheus is None:
+            if _asks_prometheus(rule.measure) and self._config.sources.prometheus is None:
                 text = f"rule {rule.name} asks Prometheus: add `sources: {{prometheus: {{url: …}}}}`"
                 self._problems.add(where, text)
             needs, bake = _time_to_trip(rule, form), form.watch.bake_time
             if needs > bake:
                 text = f"rule {rule.name} can never trip: it takes {format_duration(needs)} to"
                 self._problems.add(where, f"{text}, and watch.bake_time is {format_duration(bake)}")
+
+
+def _asks_prometheus(measure: Measure) -> bool:
+    if isinstance(measure, CompareMeasure):
+        return measure.scrape is None
+    return measure.kind in {"prometheus", "alert"}
 
 
 def _time_to_trip(rule: Rule, form: TargetForm) -> timedelta:

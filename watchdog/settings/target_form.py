@@ -11,7 +11,7 @@ from watchdog.model.base import format_duration
 from watchdog.model.rule import Action, Mode
 from watchdog.settings.fields import Form, Interval, Span, Text, Timeout, Vars
 from watchdog.settings.measures import CommandForm, HttpForm, MeasureForm, TcpForm
-from watchdog.settings.rules import HOW_OFTEN, NAME, RuleForm
+from watchdog.settings.rule_form import HOW_OFTEN, NAME, RuleForm
 
 Argv = Annotated[tuple[Text, ...], Field(min_length=1)]
 
@@ -94,6 +94,10 @@ class WatchForm(Form):
     """How long nothing may change before the rollout counts as finished."""
     max_extension: Span = timedelta(hours=1)
     """How much blind time may extend the watch; past that it is held for a person."""
+    false_rollback_budget: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    """The share of good deploys that all `compare` rules together may roll back by chance."""
+    unsure: Literal["hold", "pass"] = "hold"
+    """`compare` rules that saw too little to speak for a deploy: hold it for a person, or let it pass."""
     hold_expires: Timeout = timedelta(hours=24)
     """How long a held watch waits for a person; then it ends, and the revision is not known good."""
 

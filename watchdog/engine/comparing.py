@@ -1,0 +1,244 @@
+"""`compare` rules in a watch: what is asked of their source, by what they are judged, and all of them together.
+
+Asking, and the calibration at the first look, are one job. The calibration is stored with the watch; the samples are
+the source's, so that a new process goes on where this one was.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from watchdog.engine.scene import Scene
+from watchdog.errors import Refused, Unavailable
+from watchdog.model.comparison import Calibration, CompareKind, CountCalibration
+from watchdog.model.measurement import Observation, Sample
+from watchdog.model.rule import Action, CompareMeasure, Mode, Rule, Trigger
+from watchdog.model.series import Series
+from watchdog.model.target import Target
+from watchdog.model.watch import Watch, WatchState
+from watchdog.observe.base import History
+
+if TYPE_CHECKING:
+    from watchdog.judge.compare.rule import Setting
+
+REMEMBERED = timedelta(hours=24)
+"""How much of the history before a deploy is asked for."""
+EARLIER = 5
+"""From how many earlier good deploys the usual start is learnt."""
+STALE_AFTER = 3.5
+"""Intervals without a sample after which nobody knows how the service is."""
+STEP = timedelta(seconds=15)
+"""Between two samples where the history does not tell."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """All that a job needs: times in unix seconds."""
+
+    rule: str
+    measure: CompareMeasure
+    deployed: float
+    """The baseline ends here."""
+    began: float
+    """The new version is counted from here on."""
+    now: float
+    setting: Setting
+    calibration: Calibration | None
+    cut: tuple[tuple[float, float], ...]
+    earlier: tuple[float, ...]
+    """When earlier good deploys began to be watched."""
+    proving: bool
+
+
+def question(scene: Scene, watch: Watch, rule: Rule, measure: CompareMeasure) -> Question:
+    """What this rule asks now; `measure` has its templates filled in."""
+    proving = watch.state is WatchState.verifying and watch.verification is not None
+    began = watch.settled_at or watch.changed_at
+    if proving and watch.verification is not None:
+        began = watch.verification.began_at
+    known = [w for w in scene.parts.store.watches(watch.target, limit=50) if w.id != watch.id]
+    return Question(
+        rule=rule.name,
+        measure=measure,
+        deployed=watch.opened_at.timestamp(),
+        began=began.timestamp(),
+        now=scene.now.timestamp(),
+        setting=setting_of(scene.target, rule, scene.place.snapshot.pods if scene.place.snapshot else ""),
+        calibration=watch.calibrations.get(rule.name),
+        cut=tuple((w.opened_at.timestamp(), (w.ended_at or scene.now).timestamp()) for w in known),
+        earlier=tuple(
+            w.settled_at.timestamp() for w in known if w.state is WatchState.passed and w.settled_at is not None
+        )[:EARLIER],
+        proving=proving,
+    )
+
+
+def answer(source: History, asked: Question) -> Observation:
+    """Ask the source, and judge what it says. Never raises for what the source does."""
+    from watchdog.judge.compare.rule import healed, interval_of, judge_rule, no_data  # noqa: PLC0415 -- numpy
+
+    started = time.monotonic()
+    words = shown(asked.measure)
+    try:
+        calibration = asked.calibration or calibrated(source, asked)
+        if calibration is None:
+            why = f"nothing is known of {asked.rule} before this deploy: thresholds, probes and crashes are what counts"
+            finding = no_data(asked.rule, asked.measure, asked.setting, why)
+            return Observation(query=words, finding=finding, took=_since(started))
+        setting = asked.setting
+        if isinstance(calibration, CountCalibration):
+            setting = with_interval(setting, calibration.interval_seconds)
+        margin = 2 * setting.interval
+        after = samples_of(source, asked.measure, asked.began - margin, asked.now, setting.interval)
+        if not isinstance(calibration, CountCalibration):
+            setting = with_interval(setting, interval_of(after, setting.interval))
+        stale = _stale(after, asked, setting.interval)
+        if stale is not None:
+            return Observation(query=words, error=stale, took=_since(started), calibration=calibration)
+        finding = judge_rule(asked.rule, asked.measure, calibration, after, asked.began, asked.now, setting)
+        if asked.proving:
+            finding = finding.model_copy(update={"verdict": healed(calibration, finding)})
+    except (Unavailable, Refused) as error:
+        return Observation(query=words, error=str(error), took=_since(started))
+    sample = Sample(value=finding.ln_e, labels={"signal": asked.measure.signal.value})
+    finding = finding.model_copy(update={"course": ()})
+    return Observation(query=words, samples=(sample,), finding=finding, calibration=calibration, took=_since(started))
+
+
+def pooled(
+    scene: Scene, watch: Watch, answers: Sequence[tuple[Rule, datetime, Observation]]
+) -> list[tuple[Rule, datetime, Observation]]:
+    """The answers, with the verdicts of compare rules as all of them together have it: many small signs are one."""
+    fresh = {rule.name: observation.finding for rule, _, observation in answers if observation.finding}
+    if not fresh or watch.state is WatchState.verifying:
+        return list(answers)
+    from watchdog.judge.compare.together import together  # noqa: PLC0415 -- numpy
+
+    rules = {rule.name for rule in pool_of(scene.target.rules, Mode.enforce)}
+    latest = {**watch.findings, **fresh}
+    known = [finding for name, finding in latest.items() if name in rules]
+    judged = {f.rule: f for f in together(known, watch.budget).findings}
+    return [
+        (rule, at, observation.model_copy(update={"finding": judged[rule.name]}))
+        if rule.name in fresh and rule.name in judged
+        else (rule, at, observation)
+        for rule, at, observation in answers
+    ]
+
+
+def shown(measure: CompareMeasure) -> str:
+    """What is asked, in one line."""
+    given = {**measure.selectors, **({"query": measure.query} if measure.query else {})}
+    return f"compare {measure.signal.value}: " + "; ".join(f"{name} {text}" for name, text in given.items())
+
+
+def can_see(rule: str, calibration: Calibration) -> str:
+    """What is said at the beginning of a watch: by what it is judged, and what this traffic can show."""
+    if isinstance(calibration, CountCalibration):
+        return f"{rule}: {calibration.sees}; φ from {calibration.phi_from}; {calibration.start_from}"
+    return f"{rule}: judged against the version before"
+
+
+def calibrated(source: History, asked: Question) -> Calibration | None:
+    """How the rule is judged, from the history before the deploy; None: there is too little. Raises Unavailable,
+    Refused."""
+    from watchdog.judge.compare.rule import START_LOOKED_AT, calibrate_rule, interval_of  # noqa: PLC0415 -- numpy
+
+    seconds = REMEMBERED.total_seconds()
+    before = samples_of(source, asked.measure, asked.deployed - seconds, asked.deployed, asked.setting.interval)
+    setting = with_interval(asked.setting, interval_of(before, asked.setting.interval))
+    earlier = [
+        (began, samples_of(source, asked.measure, began - setting.interval, began + START_LOOKED_AT, setting.interval))
+        for began in asked.earlier
+        if asked.measure.signal in (CompareKind.ratio, CompareKind.latency)
+    ]
+    return calibrate_rule(
+        asked.measure,
+        before,
+        asked.deployed,
+        setting,
+        seconds=seconds,
+        cut=asked.cut,
+        earlier=[(began, samples) for began, samples in earlier if any(samples.values())],
+    )
+
+
+def samples_of(
+    source: History, measure: CompareMeasure, start: float, end: float, interval: float
+) -> Mapping[str, Sequence[Series]]:
+    """The samples after `start` up to `end` (unix seconds), by the measure's keys. Raises Unavailable, Refused."""
+    begin, until = _utc(start), _utc(end)
+    if measure.selectors:
+        return source.series(measure.selectors, begin, until)
+    step = timedelta(seconds=interval)
+    found = {"query": source.evaluate(measure.query or "", begin, until, step)}
+    if measure.limit is not None:
+        found["limit"] = source.evaluate(measure.limit, until - step, until, step)
+    return found
+
+
+def _stale(after: Mapping[str, Sequence[Series]], asked: Question, interval: float) -> str | None:
+    """Why the samples say nothing of how the service is now; None: they do."""
+    newest = max((s.at[-1] for found in after.values() for s in found if len(s)), default=None)
+    waited = asked.now - max(newest or 0.0, asked.began)
+    if waited <= STALE_AFTER * interval:
+        return None
+    when = "since it began to serve" if newest is None or newest < asked.began else f"for {waited:.0f} s"
+    return f"no sample {when}: either the service is not scraped, or its monitoring is down"
+
+
+def setting_of(target: Target, rule: Rule, pods: str = "") -> Setting:
+    """What the rule is judged by; `pods`: a pattern of the new version's, where pods are known."""
+    from watchdog.judge.compare.pooling import signal_weights  # noqa: PLC0415 -- numpy
+    from watchdog.judge.compare.rule import Setting, group_of  # noqa: PLC0415
+
+    policy = target.watch
+    pool = pool_of(target.rules, rule.mode)
+    groups = {r.name: group_of(r.measure) for r in pool if isinstance(r.measure, CompareMeasure)}
+    words = {
+        CompareKind.ratio: "errors" if rule.trigger is Trigger.errors else rule.name,
+        CompareKind.latency: "requests",
+    }
+    measure = rule.measure
+    signal = measure.signal if isinstance(measure, CompareMeasure) else CompareKind.level
+    return Setting(
+        interval=STEP.total_seconds(),
+        watch_seconds=policy.bake_time.total_seconds(),
+        weight=signal_weights(groups).get(rule.name, 1.0),
+        signals=max(1, len(groups)),
+        budget=policy.false_rollback_budget,
+        what=words.get(signal, rule.name),
+        is_new=_new_pods(pods),
+    )
+
+
+def pool_of(rules: Sequence[Rule], mode: Mode) -> list[Rule]:
+    """The compare rules that share one budget: those that may roll back or hold, or those that only watch."""
+    decides = {rule.name for rule in rules if rule.action is not Action.alert}
+    return [r for r in rules if r.measure.kind == "compare" and r.mode is mode and r.name in decides]
+
+
+def _new_pods(pods: str) -> Callable[[Mapping[str, str]], bool]:
+    """Whether a series is the new version's: by its `pod`, where there is one."""
+    if not pods:
+        return lambda _: True
+    pattern = re.compile(pods)
+    return lambda labels: "pod" not in labels or pattern.fullmatch(labels["pod"]) is not None
+
+
+def with_interval(setting: Setting, interval: float) -> Setting:
+    """The same, for samples that are so many seconds apart."""
+    return replace(setting, interval=interval)
+
+
+def _since(started: float) -> timedelta:
+    return timedelta(seconds=time.monotonic() - started)
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,27 @@
+"""The type of all arrays here: doubles, time along the last axis, any number of leading axes (many watches at once)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Whole = npt.NDArray[np.int64]
+Like = Array | float
+
+
+def trailing(values: Array, scrapes: int) -> Array:
+    """Sums over the last `scrapes` along the last axis; at the beginning over as many as there are."""
+    total = np.cumsum(values, axis=-1)
+    out = total.copy()
+    if scrapes < values.shape[-1]:
+        out[..., scrapes:] = total[..., scrapes:] - total[..., :-scrapes]
+    return out
+
+
+def plain(values: Any) -> tuple[float, ...]:
+    """Numbers that can be stored as JSON."""
+    return tuple(float(x) for x in values)

@@ -1,0 +1,194 @@
+"""One ratio or latency rule of one watch: calibrated once, then judged after every scrape from its counts so far.
+
+Nothing is kept between scrapes but the samples: the same samples give the same finding, also after a restart.
+"""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+
+from watchdog.judge.compare import sentence, startup
+from watchdog.judge.compare.arrays import Array, Flags, plain
+from watchdog.judge.compare.calibrate import Calibrated, History, calibrate
+from watchdog.judge.compare.concurrent import bounds_beside
+from watchdog.judge.compare.dispersion import FEWEST
+from watchdog.judge.compare.eprocess import ln_e
+from watchdog.judge.compare.latency import choose_edges
+from watchdog.judge.compare.pooling import BUDGET, both_tiers, needed
+from watchdog.judge.compare.power import smallest_factor
+from watchdog.judge.compare.tiers import LATENCY, RATIO, Bounds, Counts, Course, Tolerance, course
+from watchdog.model.comparison import CompareKind, CountCalibration, Finding, TrackCalibration
+from watchdog.model.measurement import Verdict
+
+_TELLING = 5.0
+"""A pass says something where a rise by this factor would have been found with the requests so far."""
+
+
+def tolerance_of(kind: CompareKind) -> Tolerance:
+    """What is too small to matter for this kind of rule."""
+    return LATENCY if kind is CompareKind.latency else RATIO
+
+
+def edges_for(above: Array, total: Array) -> tuple[int, ...]:
+    """Which of the buckets' edges a latency rule tests: numbers into `above` (edges, scrapes), total (scrapes,)."""
+    return tuple(int(n) for n in np.unique(choose_edges(above.sum(axis=-1), total.sum(axis=-1))))
+
+
+def calibrate_counts(
+    kind: CompareKind,
+    before: Counts,
+    kept: Flags,
+    *,
+    interval: float,
+    watch_seconds: float,
+    weight: float,
+    signals: int,
+    budget: float = BUDGET,
+    edges: tuple[float, ...] = (),
+    earlier: tuple[Counts, ...] = (),
+) -> CountCalibration:
+    """How the rule is judged during this watch.
+
+    `before`: at most a day of counts up to the deploy; `kept` (scrapes,) is False within incidents and earlier
+    watches. `earlier`: the first five minutes of earlier good deploys, same tracks. `weight` comes from
+    `pooling.signal_weights`, `signals` is how many there are.
+    """
+    history = History(before.events[None], before.total, kept[None])
+    none = startup.unlearned((1,), len(before.events))
+    found = calibrate(
+        history,
+        tolerance=tolerance_of(kind),
+        watch_seconds=watch_seconds,
+        interval=interval,
+        signals=signals,
+        start=none[0],
+        start_peak=none[1],
+    )
+    start, peak = none
+    if earlier:
+        start, peak = startup.learn(
+            np.stack([each.events for each in earlier])[None],
+            np.stack([each.total for each in earlier])[None],
+            np.repeat(found.bounds.p_star[:, None], len(earlier), axis=1),
+            found.bounds.phi,
+            interval,
+        )
+    alone = needed(budget) + log(2 / weight)
+    per_second = float(found.total[0, 0] / found.seconds[0, 0])
+    return CountCalibration(
+        kind=kind,
+        tracks=tuple(_track(found, number, float(peak[0, number]), edges) for number in range(len(before.events))),
+        interval_seconds=interval,
+        watch_seconds=watch_seconds,
+        start_seconds=float(start[0]),
+        start_from=sentence.start_from(len(earlier), float(start[0]), startup.ENOUGH),
+        placebos=int(found.placebos[0].min()),
+        phi_from=sentence.phi_from(int(found.placebos[0].min()), FEWEST),
+        needed_ln_e=alone,
+        sees=_sees(found, watch_seconds - float(start[0]), per_second, alone),
+    )
+
+
+def _track(found: Calibrated, number: int, peak: float, edges: tuple[float, ...]) -> TrackCalibration:
+    bounds = found.bounds
+    return TrackCalibration(
+        edge=edges[number] if edges else None,
+        events=float(found.events[0, number]),
+        total=float(found.total[0, number]),
+        window_seconds=float(found.seconds[0, number]),
+        p_star=float(bounds.p_star[0, number]),
+        phi=float(bounds.phi[0, number]),
+        gross_star=float(bounds.gross_star[0, number]),
+        gross_phi=float(bounds.gross_phi[0, number]),
+        start_peak=peak,
+    )
+
+
+def _sees(found: Calibrated, seconds: float, per_second: float, alone: float) -> str:
+    """The best that any track can show."""
+    bounds, factors = found.bounds, []
+    for number in range(bounds.p_star.shape[1]):
+        rate = float(found.events[0, number] / max(float(found.total[0, number]), 1.0))
+        star, phi = float(bounds.p_star[0, number]), float(bounds.phi[0, number])
+        factors.append(smallest_factor(rate, star, phi, seconds * per_second, alone))
+    known = [factor for factor in factors if factor is not None]
+    return sentence.cannot_see(min(known, default=None), seconds, per_second)
+
+
+def bounds_of(calibration: CountCalibration) -> Bounds:
+    """The calibration as arrays."""
+    tracks = calibration.tracks
+    return Bounds(
+        p_star=np.array([t.p_star for t in tracks]),
+        phi=np.array([t.phi for t in tracks]),
+        gross_star=np.array([t.gross_star for t in tracks]),
+        gross_phi=np.array([t.gross_phi for t in tracks]),
+        start=np.array(calibration.start_seconds),
+        start_peak=np.array([t.start_peak for t in tracks]),
+    )
+
+
+def judge_counts(
+    rule: str,
+    what: str,
+    calibration: CountCalibration,
+    after: Counts,
+    *,
+    weight: float,
+    beside: Counts | None = None,
+) -> Finding:
+    """What the counts since the deploy say; under a millisecond. `what`: the words of the sentence, such as `errors`.
+
+    `beside`: counts of the old pods that still run, in the same scrapes; they are the baseline where they tell enough.
+    The verdict is `failed` where this rule fills its share of the budget alone; `pooling.together` sees them all.
+    """
+    bounds = bounds_of(calibration)
+    if beside is not None:
+        bounds = bounds_beside(bounds, beside, tolerance_of(calibration.kind), max(1, len(bounds.p_star)))
+    found = course(after, bounds, calibration.interval_seconds)
+    evidence = both_tiers(found.gross, found.fine)
+    now = float(evidence[-1]) if evidence.shape[-1] else 0.0
+    group = "latency" if calibration.kind is CompareKind.latency else "errors"
+    best = _leading(found)
+    track, total = calibration.tracks[best], float(after.total.sum())
+    events = float(after.events[best].sum())
+    before, rate = track.events / max(track.total, 1.0), events / max(total, 1.0)
+    if total <= 0:
+        verdict, words = Verdict.inconclusive, f"{what}: no requests since the deploy"
+    else:
+        named = f"{what} over {track.edge:g} s" if track.edge is not None else what
+        words = sentence.of_requests(named, before, rate, events, total, now)
+        verdict = _verdict(evidence, calibration, total)
+    return Finding(
+        rule=rule, group=group, verdict=verdict, ln_e=now, course=plain(evidence), weight=weight,
+        tier=_tier(found, best), p_star=track.p_star, phi=track.phi, phi_from=calibration.phi_from,
+        before=before, after=rate, events_before=track.events, total_before=track.total,
+        events_after=events, total_after=total, sentence=words,
+    )  # fmt: skip
+
+
+def _leading(found: Course) -> int:
+    """The track with the most evidence now."""
+    if not found.fine.shape[-1]:
+        return 0
+    return int(np.maximum(found.gross[:, -1], found.fine[:, -1]).argmax())
+
+
+def _tier(found: Course, track: int) -> str | None:
+    if not found.fine.shape[-1] or max(found.gross[track, -1], found.fine[track, -1]) <= 0:
+        return None
+    return "gross" if found.gross[track, -1] >= found.fine[track, -1] else "fine"
+
+
+def _verdict(evidence: Array, calibration: CountCalibration, total: float) -> Verdict:
+    """Failed where it was ever enough: more data never takes a trip back."""
+    alone = calibration.needed_ln_e - log(2)
+    if float(evidence.max()) >= alone:
+        return Verdict.failed
+    for track in calibration.tracks:
+        rise = min(0.98, _TELLING * track.events / max(track.total, 1.0))
+        if rise > track.p_star and ln_e(track.p_star, rise * total / track.phi, total / track.phi) >= alone:
+            return Verdict.passed
+    return Verdict.inconclusive

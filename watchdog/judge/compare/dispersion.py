@@ -1,0 +1,164 @@
+"""φ: by how much this service's counts vary more than chance alone, found by replaying the detector on its own past.
+
+At least 30 pretend watches (placebos) of the history are judged like real ones; φ is what makes the worst of M of them
+reach no more than E = M. With fewer, Pearson's φ of the last half hour, and a margin for how little that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaincinv, xlogy
+
+from watchdog.judge.compare.arrays import Array, Flags, Whole
+from watchdog.judge.compare.baseline import recent, window_sums
+from watchdog.judge.compare.tiers import (
+    LASTING,
+    RENEWALS,
+    RENEWED,
+    Counts,
+    Tolerance,
+    fine_evidence,
+    gated,
+    gross_evidence,
+    lasting,
+    recovering,
+)
+
+STEP = 1.5
+FEWEST = 30
+"""Placebos below which Pearson's φ is used."""
+LARGEST = 40
+"""φ is at most STEP to this power (11 million): more is no service that counts can judge."""
+_WARM = 1800
+"""Seconds of history before the first placebo."""
+
+
+def placebo_moments(scrapes: int, watch: int, interval: float) -> Whole:
+    """Where pretend watches of `watch` scrapes begin: side by side, the last one ends with the history."""
+    warm = round(_WARM / interval)
+    many = max(0, (scrapes - warm) // watch)
+    return scrapes - watch * np.arange(many, 0, -1)
+
+
+def by_placebos(
+    events: Array, total: Array, *, tolerance: Tolerance, watch: int, interval: float, signals: int
+) -> tuple[Array, Array, Array]:
+    """(φ of the fine tier, φ of the gross tier, placebos) for each row of `events` and `total` (rows, scrapes).
+
+    Both are zero where the history may not count; a placebo that touches such a stretch is left out.
+    """
+    begins = placebo_moments(total.shape[-1], watch, interval)
+    rows = total.shape[0]
+    if not len(begins):
+        return np.ones(rows), np.ones(rows), np.zeros(rows)
+    base_k, base_n, _ = window_sums(events, total, begins, interval)
+    shape = (rows, len(begins), watch)
+    k, n = events[:, begins[0] :].reshape(shape), total[:, begins[0] :].reshape(shape)
+    # A placebo counts where it has requests in all but a few scrapes, and a baseline.
+    whole = ((n > 0).mean(axis=-1) >= 0.8) & (base_n > 0)
+    many = whole.sum(axis=-1)
+    limit = np.broadcast_to(np.log(np.maximum(many, 2))[:, None], whole.shape)
+    owner = np.broadcast_to(np.arange(rows)[:, None], whole.shape)
+    flat = _Placebos(k[whole], n[whole], base_k[whole], base_n[whole], limit[whole], owner[whole])
+    fine, gross = np.ones(rows), np.ones(rows)
+    _raise(fine, flat, lambda some, phi: _fine(some, phi, tolerance, signals, interval))
+    _raise(gross, flat, lambda some, phi: _gross(some, phi, tolerance, interval))
+    return fine, gross, many.astype(float)
+
+
+@dataclass(frozen=True)
+class _Placebos:
+    """Pretend watches as rows: counts (rows, scrapes), their baselines, what they may reach, and whose they are."""
+
+    k: Array
+    n: Array
+    base_k: Array
+    base_n: Array
+    limit: Array
+    owner: Whole
+
+    def some(self, i: Whole) -> _Placebos:
+        """The rows with these numbers."""
+        return _Placebos(self.k[i], self.n[i], self.base_k[i], self.base_n[i], self.limit[i], self.owner[i])
+
+    def counts(self) -> Counts:
+        """As one track each."""
+        return Counts(self.k[:, None], self.n[:, None], np.ones_like(self.n[:, None]))
+
+
+def _raise(phi: Array, left: _Placebos, over: Callable[[_Placebos, float], Flags]) -> None:
+    """Raise `phi` of each owner, step by step, until none of its placebos is over its limit.
+
+    A placebo that is within its limit stays so for every larger φ (the mean of y^θ is at most the mean of y, to the
+    θ, for θ < 1), so only those that are over go on.
+    """
+    assert callable(over)
+    for power in range(LARGEST + 1):
+        if not len(left.k):
+            return
+        np.maximum.at(phi, left.owner, STEP**power)
+        left = left.some(np.flatnonzero(over(left, STEP**power)))
+
+
+def _fine(some: _Placebos, phi: float, tolerance: Tolerance, signals: int, interval: float) -> Flags:
+    p_star = tolerance.fine_bound(some.base_k, some.base_n, np.asarray(phi), signals)
+    over = np.zeros(len(some.k), bool)
+    near = np.flatnonzero(_could_reach(some, p_star, phi, interval))
+    part, star = some.some(near), p_star[near][:, None, None]
+    evidence = fine_evidence(part.counts(), star, np.asarray(phi), np.zeros((1, 1, 1)), interval)
+    opened = lasting(part.counts(), star, interval, LASTING)
+    opened &= ~recovering(part.counts(), star, np.asarray(phi), interval)
+    over[near] = gated(evidence, opened).max(axis=(1, 2), initial=0.0) > part.limit
+    return over
+
+
+def _gross(some: _Placebos, phi: float, tolerance: Tolerance, interval: float) -> Flags:
+    bound = tolerance.gross_bound(some.base_k / np.maximum(some.base_n, 1e-9))
+    over = np.zeros(len(some.k), bool)
+    near = np.flatnonzero(_best(bound, some.k, some.n, phi) > some.limit)
+    part, star = some.some(near), bound[near][:, None, None]
+    evidence = gross_evidence(part.counts(), star, np.asarray(phi), interval)
+    over[near] = evidence.max(axis=(1, 2), initial=0.0) > part.limit
+    return over
+
+
+def _could_reach(some: _Placebos, p_star: Array, phi: float, interval: float) -> Flags:
+    """Whether any beginning of the fine tier could be over the limit: no mixture is over its best alternative."""
+    out: Flags = _best(p_star, some.k, some.n, phi) > some.limit
+    for number in range(1, RENEWALS + 1):
+        first = round(number * RENEWED / interval)
+        if first < some.k.shape[-1]:
+            out |= _best(p_star, some.k[:, first:], some.n[:, first:], phi) > some.limit
+    return out
+
+
+def _best(p_star: Array, k: Array, n: Array, phi: float) -> Array:
+    """The largest ln likelihood ratio over time that any p over p* has (n times the Kullback-Leibler divergence)."""
+    k, n = np.cumsum(k, axis=-1) / phi, np.maximum(np.cumsum(n, axis=-1) / phi, 1e-12)
+    rate, bound = k / n, np.minimum(p_star, 1 - 1e-12)[:, None]
+    ratio = n * (xlogy(rate, rate / bound) + xlogy(1 - rate, (1 - rate) / (1 - bound)))
+    best: Array = np.where(rate > bound, ratio, 0.0).max(axis=-1)
+    return best
+
+
+def pearson(events: Array, total: Array, interval: float) -> Array:
+    """φ of 2-min blocks of the last 30 min, times its upper χ² 10 % factor; at least 1. Shapes (..., scrapes)."""
+    width = max(1, round(120 / interval))
+    blocks = min(15, events.shape[-1] // width)
+    if blocks < 3:
+        return np.full(events.shape[:-1], 10.0)
+    shape = (*events.shape[:-1], blocks, width)
+    k = events[..., -blocks * width :].reshape(shape).sum(axis=-1)
+    n = total[..., -blocks * width :].reshape(shape).sum(axis=-1)
+    rate = (recent(events, interval, 1800) + 0.5) / (recent(total, interval, 1800) + 1)
+    expected = n * rate[..., None]
+    used = n > 0
+    degrees = np.maximum(used.sum(axis=-1) - 1, 1)
+    terms = (k - expected) ** 2 / np.maximum(expected * (1 - rate[..., None]), 1e-12)
+    raw = np.where(used, terms, 0.0).sum(axis=-1) / degrees
+    factor = degrees / (2 * gammaincinv(degrees / 2, 0.10))
+    out: Array = np.maximum(raw * factor, 1.0)
+    return out

@@ -1,0 +1,270 @@
+"""One `compare` rule over raw series: which are whose, what was before the deploy and after it, and what they say.
+
+Pure. The engine, `backtest` and `test-rules` judge by these two functions alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil, isinf
+
+import numpy as np
+
+from watchdog.judge.compare.arrays import Array, Flags
+from watchdog.judge.compare.baseline import usable
+from watchdog.judge.compare.counting import calibrate_counts, edges_for, judge_counts
+from watchdog.judge.compare.counts import Pod, RawSeries, counted
+from watchdog.judge.compare.gauging import calibrate_growth, calibrate_level, judge_growth, judge_level
+from watchdog.judge.compare.pooling import BUDGET
+from watchdog.judge.compare.tiers import Counts
+from watchdog.model.comparison import (
+    Calibration,
+    CompareKind,
+    CountCalibration,
+    Finding,
+    GrowthCalibration,
+    LevelCalibration,
+)
+from watchdog.model.measurement import Verdict
+from watchdog.model.rule import CompareMeasure
+from watchdog.model.series import Series
+
+FEWEST_SECONDS = 300.0
+"""A shorter history says nothing of how a service usually is."""
+FEWEST_REQUESTS = 30.0
+START_LOOKED_AT = 300.0
+"""Seconds of earlier good deploys from which the usual start is learnt."""
+
+Samples = Mapping[str, Sequence[Series]]
+"""By the measure's key: `events`, `total`, `buckets`, `query`, `limit`."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a rule is judged by besides its samples. `interval` is the time between two samples, in seconds."""
+
+    interval: float
+    watch_seconds: float
+    weight: float = 1.0
+    """Its share of the budget: `pooling.signal_weights`."""
+    signals: int = 1
+    budget: float = BUDGET
+    what: str = ""
+    """What is counted, in the sentence: `errors`."""
+    is_new: Callable[[Mapping[str, str]], bool] = field(default=lambda _: True)
+    """Whether a series is the new version's; the others ran beside it."""
+
+
+def group_of(measure: CompareMeasure) -> str:
+    """The group whose share of the budget it has."""
+    kinds = {CompareKind.ratio: "errors", CompareKind.latency: "latency"}
+    return kinds.get(measure.signal, "gauges")
+
+
+def calibrate_rule(
+    measure: CompareMeasure,
+    before: Samples,
+    at: float,
+    setting: Setting,
+    *,
+    seconds: float,
+    cut: Sequence[tuple[float, float]] = (),
+    earlier: Sequence[tuple[float, Samples]] = (),
+) -> Calibration | None:
+    """How the rule is judged in the watch of a deploy at `at` (unix seconds); None: there is nothing to compare with.
+
+    `before` covers `seconds` up to `at`. `cut`: stretches of incidents and earlier watches. `earlier`: the beginnings
+    of earlier good deploys, each with the samples of its first START_LOOKED_AT seconds.
+    """
+    scrapes = max(1, int(seconds / setting.interval))
+    origin = at - scrapes * setting.interval
+    times: Array = origin + (np.arange(scrapes, dtype=np.float64) + 1) * setting.interval
+    kept = usable(times, cut)
+    if measure.signal is CompareKind.growth:
+        limits = [v for s in before.get("limit", ()) for v in s.values if v > 0]
+        previous = _grid(before.get("query", ()), origin, setting.interval, scrapes)
+        watch = max(1, round(setting.watch_seconds / setting.interval))
+        known = previous[-watch:] if np.isfinite(previous[-watch:]).sum() >= watch / 2 else None
+        return calibrate_growth(
+            known,
+            interval=setting.interval,
+            limit=min(limits, default=None),
+            horizon_seconds=measure.horizon.total_seconds(),
+        )
+    if measure.signal is CompareKind.level:
+        gauge = np.where(kept, _grid(before.get("query", ()), origin, setting.interval, scrapes), np.nan)
+        if np.isfinite(gauge).sum() * setting.interval < FEWEST_SECONDS:
+            return None
+        return calibrate_level(
+            gauge,
+            interval=setting.interval,
+            watch_seconds=setting.watch_seconds,
+            higher_is_worse=measure.worse == "higher",
+        )
+    edges = _tested_edges(measure, before, origin, setting.interval, scrapes, kept)
+    counts = counted(_pods(measure, before, edges), origin, setting.interval, scrapes)
+    seen = kept & (counts.reach[0] > 0)
+    if seen.sum() * setting.interval < FEWEST_SECONDS or counts.total[0][kept].sum() < FEWEST_REQUESTS:
+        return None
+    return calibrate_counts(
+        measure.signal,
+        counts,
+        kept,
+        interval=setting.interval,
+        watch_seconds=setting.watch_seconds,
+        weight=setting.weight,
+        signals=setting.signals,
+        budget=setting.budget,
+        edges=edges,
+        earlier=tuple(_start(measure, samples, began, edges, setting.interval) for began, samples in earlier),
+    )
+
+
+def judge_rule(
+    rule: str,
+    measure: CompareMeasure,
+    calibration: Calibration,
+    after: Samples,
+    began: float,
+    now: float,
+    setting: Setting,
+) -> Finding:
+    """What the samples since `began` (unix seconds, when the new version serves) say at `now`."""
+    interval, what = setting.interval, setting.what or rule
+    scrapes = max(1, ceil((now - began) / interval - 1e-6))
+    if isinstance(calibration, CountCalibration):
+        edges = tuple(t.edge for t in calibration.tracks if t.edge is not None)
+        new = {name: [s for s in found if setting.is_new(s.labels)] for name, found in after.items()}
+        old = {name: [s for s in found if not setting.is_new(s.labels)] for name, found in after.items()}
+        beside = counted(_pods(measure, old, edges), began, interval, scrapes) if any(old.values()) else None
+        counts = counted(_pods(measure, new, edges), began, interval, scrapes)
+        return judge_counts(rule, what, calibration, counts, weight=setting.weight, beside=beside)
+    if isinstance(calibration, LevelCalibration):
+        gauge = _grid(after.get("query", ()), began, interval, scrapes)
+        return judge_level(
+            rule, what, calibration, gauge, interval=interval, weight=setting.weight, budget=setting.budget
+        )
+    found = [
+        judge_growth(
+            rule,
+            what,
+            _with_limit(calibration, after),
+            _grid([series], began, interval, scrapes),
+            interval=interval,
+            watch_seconds=setting.watch_seconds,
+            weight=setting.weight,
+            budget=setting.budget,
+        )
+        for series in after.get("query", ())
+    ]
+    if not found:
+        return no_data(rule, measure, setting, f"{what}: no samples since the deploy")
+    return max(found, key=lambda finding: finding.ln_e)
+
+
+def no_data(rule: str, measure: CompareMeasure, setting: Setting, why: str) -> Finding:
+    """A finding that has found nothing: no samples, or nothing to compare them with."""
+    return Finding(
+        rule=rule,
+        group=group_of(measure),
+        verdict=Verdict.inconclusive,
+        ln_e=0.0,
+        course=(),
+        weight=setting.weight,
+        sentence=why,
+    )
+
+
+def healed(calibration: Calibration, finding: Finding) -> Verdict:
+    """After a rollback: whether what is measured now is what it was before the deploy."""
+    if finding.after is None or not (
+        finding.total_after or isinstance(calibration, LevelCalibration | GrowthCalibration)
+    ):
+        return Verdict.inconclusive
+    if isinstance(calibration, CountCalibration):
+        return Verdict.passed if finding.after <= (finding.p_star or 0.0) else Verdict.failed
+    return Verdict.failed if finding.verdict is Verdict.failed else Verdict.passed
+
+
+def interval_of(samples: Samples, fallback: float) -> float:
+    """The usual time between two samples of one series, in seconds."""
+    gaps = [np.diff(np.frombuffer(s.at)) for found in samples.values() for s in found if len(s) > 2]
+    return float(np.median(np.concatenate(gaps))) if gaps else fallback
+
+
+def _with_limit(calibration: GrowthCalibration, after: Samples) -> GrowthCalibration:
+    """The limit that the new version has now, where one is known."""
+    limits = [s.values[-1] for s in after.get("limit", ()) if len(s) and s.values[-1] > 0]
+    return calibration.model_copy(update={"limit": min(limits)}) if limits else calibration
+
+
+def _start(
+    measure: CompareMeasure, samples: Samples, began: float, edges: tuple[float, ...], interval: float
+) -> Counts:
+    return counted(_pods(measure, samples, edges), began, interval, round(START_LOOKED_AT / interval))
+
+
+def _tested_edges(
+    measure: CompareMeasure, before: Samples, origin: float, interval: float, scrapes: int, kept: Flags
+) -> tuple[float, ...]:
+    """The bucket edges whose share above is nearest the ones worth testing; none for a ratio."""
+    if measure.signal is not CompareKind.latency:
+        return ()
+    known = sorted({e for s in before.get("buckets", ()) if not isinf(e := _edge(s))})
+    if not known:
+        return ()
+    counts = counted(_pods(measure, before, tuple(known)), origin, interval, scrapes)
+    return tuple(known[n] for n in edges_for(np.where(kept, counts.events, 0.0), np.where(kept, counts.total[0], 0.0)))
+
+
+def _pods(measure: CompareMeasure, samples: Samples, edges: tuple[float, ...]) -> list[Pod]:
+    """The counters of each instance: what was scraped from one page at one time."""
+    names = ("buckets",) if measure.signal is CompareKind.latency else ("events", "total")
+    by_instance: dict[tuple[str, ...], dict[str, list[Series]]] = {}
+    for name in names:
+        for series in samples.get(name, ()):
+            by_instance.setdefault(_instance(series), {}).setdefault(name, []).append(series)
+    if measure.signal is CompareKind.latency:
+        return [_histogram(found["buckets"], edges) for found in by_instance.values()]
+    return [
+        Pod(tracks=(_raw(found.get("events", [])),), total=_raw(found["total"]))
+        for found in by_instance.values()
+        if "total" in found
+    ]
+
+
+def _histogram(series: Sequence[Series], edges: tuple[float, ...]) -> Pod:
+    by_edge: dict[float, list[Series]] = {}
+    for each in series:
+        by_edge.setdefault(_edge(each), []).append(each)
+    total = by_edge.get(float("inf"), [])
+    return Pod(tracks=tuple(_raw(by_edge.get(edge, [])) for edge in edges), total=_raw(total), below=True)
+
+
+def _instance(series: Series) -> tuple[str, ...]:
+    return tuple(series.labels.get(name, "") for name in ("namespace", "pod", "instance", "job"))
+
+
+def _edge(series: Series) -> float:
+    text = series.labels.get("le", "+Inf")
+    try:
+        return float(text)
+    except ValueError:
+        return float("inf")
+
+
+def _raw(series: Sequence[Series]) -> tuple[RawSeries, ...]:
+    return tuple(RawSeries(np.frombuffer(s.at), np.frombuffer(s.values)) for s in series if len(s))
+
+
+def _grid(series: Sequence[Series], origin: float, interval: float, scrapes: int) -> Array:
+    """The mean of the series in each slot; NaN where none has a sample."""
+    total, seen = np.zeros(scrapes), np.zeros(scrapes)
+    for each in series:
+        at, values = np.frombuffer(each.at), np.frombuffer(each.values)
+        slots = np.ceil((at - origin) / interval - 0.5).astype(int) - 1
+        good = (slots >= 0) & (slots < scrapes) & np.isfinite(values)
+        np.add.at(total, slots[good], values[good])
+        np.add.at(seen, slots[good], 1.0)
+    return np.where(seen > 0, total / np.maximum(seen, 1.0), np.nan)

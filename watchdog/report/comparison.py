@@ -1,0 +1,131 @@
+"""How a `compare` rule came to its verdict, for people and machines: counts before and after, bounds, the evidence.
+
+Pure, from what was stored with the watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, log
+
+from rich.table import Table
+from rich.text import Text
+
+from watchdog.model.base import Value
+from watchdog.model.comparison import CountCalibration, GrowthCalibration, LevelCalibration
+from watchdog.model.measurement import Measurement
+from watchdog.model.watch import Watch
+from watchdog.report.plain import JsonNumber, number
+from watchdog.report.render import DIM, span, words
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class EvidencePoint(Value):
+    """The evidence of a compare rule after one look."""
+
+    seconds: float
+    """Since the watch opened."""
+    ln_e: JsonNumber
+
+
+class ComparisonView(Value):
+    """How a `compare` rule judged: what before and after, by which bounds, and how the evidence grew."""
+
+    signal: str
+    sees: str = ""
+    """What this traffic could show."""
+    before: float | None = None
+    """A share of requests, or the gauge's level, of the version before."""
+    after: float | None = None
+    events_before: float | None = None
+    total_before: float | None = None
+    events_after: float | None = None
+    total_after: float | None = None
+    p_star: float | None = None
+    """The largest share that the history still allows."""
+    phi: float | None = None
+    """How many times noisier than chance this service is."""
+    phi_from: str = ""
+    start_from: str = ""
+    tier: str | None = None
+    """gross or fine: the one with more of the evidence."""
+    group: str
+    weight: float
+    """Its share of the budget."""
+    ln_e: JsonNumber
+    needed_ln_e: JsonNumber
+    """What all compare rules need together."""
+    course: tuple[EvidencePoint, ...] = ()
+
+
+def comparison_view(name: str, watch: Watch, made: Sequence[Measurement]) -> ComparisonView | None:
+    """The rule's comparison, from its measurements in order; None where it had nothing to compare with."""
+    looks = [(m, m.finding) for m in made if m.finding is not None and m.phase == "watch"]
+    calibration = watch.calibrations.get(name)
+    if not looks or calibration is None:
+        return None
+    finding = looks[-1][1]
+    counts = calibration if isinstance(calibration, CountCalibration) else None
+    signals = {CountCalibration: "", LevelCalibration: "level", GrowthCalibration: "growth"}
+    return ComparisonView(
+        signal=counts.kind.value if counts else signals[type(calibration)],
+        sees=counts.sees if counts else "",
+        start_from=counts.start_from if counts else "",
+        needed_ln_e=number(log(1 / watch.budget)),
+        ln_e=number(finding.ln_e),
+        phi_from=finding.phi_from or "",
+        course=tuple(
+            EvidencePoint(seconds=(m.at - watch.opened_at).total_seconds(), ln_e=number(found.ln_e))
+            for m, found in looks
+        ),
+        **finding.model_dump(include=_SHOWN),
+    )
+
+
+_SHOWN = {
+    "before", "after", "events_before", "total_before", "events_after", "total_after", "p_star", "phi", "tier", "group",
+    "weight",
+}  # fmt: skip
+
+
+def comparison_text(view: ComparisonView) -> Table:
+    """As `explain` prints it: a row for each thing that the verdict was made of."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style=DIM, no_wrap=True)
+    grid.add_column(overflow="fold")
+    if view.total_before:
+        rate = (view.events_before or 0.0) / view.total_before
+        grid.add_row("before", words(f"{view.events_before:,.0f} of {view.total_before:,.0f} ({100 * rate:.3g} %)"))
+    elif view.before is not None:
+        grid.add_row("before", words(f"{view.before:.4g}"))
+    if view.events_after is not None and view.total_after:
+        rate = view.events_after / view.total_after
+        grid.add_row("after", words(f"{view.events_after:,.0f} of {view.total_after:,.0f} ({100 * rate:.3g} %)"))
+    elif view.after is not None:
+        grid.add_row("after", words(f"{view.after:.4g}"))
+    if view.p_star is not None:
+        grid.add_row("allowed", words(f"p* = {100 * view.p_star:.3g} %: what the history does not rule out"))
+    if view.phi is not None:
+        grid.add_row("noise", words(f"φ = {view.phi:.3g}, from {view.phi_from}"))
+    if view.start_from:
+        grid.add_row("start", words(view.start_from))
+    if view.sees:
+        grid.add_row("could see", words(view.sees))
+    share = f"{view.group}, {100 * view.weight:.3g} % of the budget"
+    tier = f", {view.tier} tier" if view.tier else ""
+    grid.add_row("evidence", _evidence(view).append(f"  {share}{tier}", style=DIM))
+    return grid
+
+
+def _evidence(view: ComparisonView) -> Text:
+    course = [float(point.ln_e) for point in view.course]
+    needed = float(view.needed_ln_e)
+    bars = "".join(BARS[min(len(BARS) - 1, max(0, round(e / needed * (len(BARS) - 1))))] for e in course[-40:])
+    last = span(view.course[-1].seconds) if view.course else "-"
+    reached = f"E = {_odds(float(view.ln_e))} after {last}, {_odds(needed)} is needed"
+    return words(f"{bars} {reached}")
+
+
+def _odds(ln_e: float) -> str:
+    return f"{exp(min(ln_e, 50.0)):.3g}"
