@@ -1,0 +1,130 @@
+"""The project's own image, built by its own Dockerfile on bases made from this machine's Python: no registry is needed.
+
+What the Dockerfile would fetch is given to it in `prebuilt/`: Helm, Compose, and the wheels of the hashed locks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import compose
+import pip
+
+from tests.real.docker_engine import DockerEngine
+from tests.real.python_image import needed, python_root
+from tests.real.shop_image import BUSYBOX
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".cache"
+HELM = CACHE / "go" / "bin" / "helm4"
+TAG = "local.test/deploy-watchdog:0.1.0"
+SOURCES = ("Dockerfile", ".dockerignore", "LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "requirements", "rules",
+           "watchdog")  # fmt: skip
+LOCKS = ("image.txt", "build.txt")
+
+_LEFT_OUT = shutil.ignore_patterns("__pycache__")
+
+
+def build(engine: DockerEngine, folder: Path) -> str:
+    """Build the image in this engine, as `docker build` does; its tag. `folder` is for the build's context."""
+    _base(engine, "base-build:1", build=True)
+    _base(engine, "base-runtime:1", build=False)
+    context = _context(folder / "context")
+    bases = {"BASE_GO": "base-build:1", "BASE_BUILD": "base-build:1", "BASE_RUNTIME": "base-runtime:1"}
+    arguments = [f"--build-arg={name}={value}" for name, value in {**bases, "PIP_NO_INDEX": "1"}.items()]
+    words = ("build", "--network", "host", "-t", TAG, *arguments, str(context))
+    engine.docker(*words, env={"DOCKER_BUILDKIT": "0"}, timeout=400)
+    return TAG
+
+
+def size(engine: DockerEngine) -> tuple[int, int]:
+    """Megabytes of the image without its base, and of the base made here."""
+    whole, base = (engine.client.api.inspect_image(tag)["Size"] for tag in (TAG, "base-runtime:1"))
+    return (whole - base) // 1_000_000, base // 1_000_000
+
+
+def _context(folder: Path) -> Path:
+    """What a checkout holds, and what would be fetched."""
+    prebuilt = folder / "prebuilt"
+    prebuilt.mkdir(parents=True)
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=_LEFT_OUT)
+        else:
+            shutil.copy2(source, folder / name)
+    shutil.copy2(HELM, prebuilt / "helm")
+    shutil.copy2(Path(compose.__file__).parent / "docker-compose", prebuilt / "docker-compose")
+    shutil.copytree(_wheels(), prebuilt / "wheels")
+    return folder
+
+
+def _wheels() -> Path:
+    """The wheels of the locks, hashes checked; kept until a lock changes."""
+    locks = [ROOT / "requirements" / name for name in LOCKS]
+    found = CACHE / f"wheels-{hashlib.sha256(b''.join(lock.read_bytes() for lock in locks)).hexdigest()[:12]}"
+    if found.exists():
+        return found
+    part = found.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    for lock in locks:
+        download = ("download", "-q", "--disable-pip-version-check", "--require-hashes", "--no-deps")
+        argv = [sys.executable, "-m", "pip", *download, "-r", str(lock), "-d", str(part)]
+        subprocess.run(argv, check=True, timeout=300)
+    for old in CACHE.glob("wheels-*[!t]"):
+        shutil.rmtree(old)
+    part.rename(found)
+    return found
+
+
+def _base(engine: DockerEngine, tag: str, *, build: bool) -> None:
+    """A base image: this machine's Python and what native wheels need; to build with, a shell and pip too."""
+    program = Path(sys.executable).resolve()
+    path = f"{program.parent}:/usr/local/bin:/usr/bin:/bin"
+    native = [
+        so for so in Path(sysconfig.get_path("platlib")).rglob("*.so") if "cel_expr" in so.name or "cel" in so.parts
+    ]
+    data = python_root()
+    with io.BytesIO(data) as source, tarfile.open(fileobj=source) as made:
+        names = set(made.getnames())
+    buffer = io.BytesIO(data)
+    with tarfile.open(fileobj=buffer, mode="a", dereference=True) as archive:
+        for library in sorted(needed(*native)):
+            if str(library).lstrip("/") not in names:
+                archive.add(library, str(library))
+        _link(archive, program.parent / "python3", program.name)
+        _folder(archive, "tmp", 0o1777)
+        if build:
+            _shell(archive)
+            archive.add(Path(pip.__file__).parent, f"{sysconfig.get_path('stdlib')}/pip", filter=_no_cache)
+    engine.client.api.import_image_from_data(buffer.getvalue(), repository=tag, changes=[f"ENV PATH={path}"])
+
+
+def _shell(archive: tarfile.TarFile, programs: Iterable[str] = ("sh", "cp", "mv", "rm", "mkdir", "ls")) -> None:
+    archive.add(BUSYBOX, "bin/busybox")
+    for name in programs:
+        _link(archive, Path("bin") / name, "busybox")
+
+
+def _link(archive: tarfile.TarFile, path: Path, target: str) -> None:
+    entry = tarfile.TarInfo(str(path).lstrip("/"))
+    entry.type, entry.linkname = tarfile.SYMTYPE, target
+    archive.addfile(entry)
+
+
+def _folder(archive: tarfile.TarFile, name: str, mode: int) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.mode = tarfile.DIRTYPE, mode
+    archive.addfile(entry)
+
+
+def _no_cache(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in entry.name else entry
