@@ -167,9 +167,7 @@ class DockerEngine:
         self.client.api.import_image_from_data(root_archive(), repository=tag, changes=changes)
         return str(self.client.api.inspect_image(tag)["Id"])
 
-    def docker(
-        self, *args: str, env: Mapping[str, str] | None = None, check: bool = True, timeout: float = 90
-    ) -> str:
+    def docker(self, *args: str, env: Mapping[str, str] | None = None, check: bool = True, timeout: float = 90) -> str:
         """Run the docker program as a person would; its output."""
         done = subprocess.run(
             ["docker", *args],

@@ -26,8 +26,10 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
 HELM = CACHE / "go" / "bin" / "helm4"
 TAG = "local.test/deploy-watchdog:0.1.0"
-SOURCES = ("Dockerfile", ".dockerignore", "LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "requirements", "rules",
-           "watchdog")  # fmt: skip
+_FILES = ("Dockerfile", ".dockerignore", "LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml")
+SOURCES = (*_FILES, "requirements", "rules", "watchdog")
+NATIVE = ("cel_expr_python", "pydantic_core", "psycopg_binary")
+"""Wheels whose libraries name what the system must have: libstdc++, libgcc."""
 LOCKS = ("image.txt", "build.txt")
 
 _LEFT_OUT = shutil.ignore_patterns("__pycache__")
@@ -89,15 +91,14 @@ def _base(engine: DockerEngine, tag: str, *, build: bool) -> None:
     """A base image: this machine's Python and what native wheels need; to build with, a shell and pip too."""
     program = Path(sys.executable).resolve()
     path = f"{program.parent}:/usr/local/bin:/usr/bin:/bin"
-    native = [
-        so for so in Path(sysconfig.get_path("platlib")).rglob("*.so") if "cel_expr" in so.name or "cel" in so.parts
-    ]
+    native = (Path(sysconfig.get_path("platlib")) / name for name in NATIVE)
+    wheels = [library for folder in native for library in folder.rglob("*.so")]
     data = python_root()
     with io.BytesIO(data) as source, tarfile.open(fileobj=source) as made:
         names = set(made.getnames())
     buffer = io.BytesIO(data)
     with tarfile.open(fileobj=buffer, mode="a", dereference=True) as archive:
-        for library in sorted(needed(*native)):
+        for library in sorted(needed(*wheels)):
             if str(library).lstrip("/") not in names:
                 archive.add(library, str(library))
         _link(archive, program.parent / "python3", program.name)
