@@ -4,11 +4,13 @@
 {{- $values := .root.Values -}}
 # What was deployed, and what became of it.
 - {apiGroups: [""], resources: {{ toJson .storages }}, verbs: [get, list, watch]}
-- {apiGroups: [""], resources: [pods], verbs: [get, list, watch]}
+- {apiGroups: [""], resources: [pods], verbs: [list, watch]}
 - {apiGroups: [""], resources: [pods/log], verbs: [get]}
 - {apiGroups: [""], resources: [events], verbs: [list]}
-- {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets, replicasets, controllerrevisions], verbs: [get, list, watch]}
-- {apiGroups: [batch], resources: [jobs, cronjobs], verbs: [get, list, watch]}
+- {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets], verbs: [get]}
+- {apiGroups: [apps], resources: [replicasets], verbs: [list]}
+- {apiGroups: [batch], resources: [jobs], verbs: [get, list]}
+- {apiGroups: [batch], resources: [cronjobs], verbs: [get]}
 {{- if $values.rbac.rollback }}
 # helm rollback: its own record, then what the releases hold.
 - {apiGroups: [""], resources: {{ toJson .storages }}, verbs: [create, update, patch]}
