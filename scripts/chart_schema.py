@@ -1,6 +1,6 @@
-"""Writes helm/watchdog/values.schema.json: the chart's own values as they are there, the config's as the program has it.
-
-`--check` writes nothing, and ends with exit code 1 when the file is behind."""
+"""Writes helm/watchdog/values.schema.json: the chart's own values as they are there, the config's as the program has
+it. `--check` writes nothing, and ends with exit code 1 when the file is behind.
+"""
 
 from __future__ import annotations
 
