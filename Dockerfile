@@ -17,7 +17,8 @@ ARG COMPOSE_VERSION=v2.40.3
 ENV CGO_ENABLED=0 GOBIN=/out
 COPY LICENSE prebuil[t] /prebuilt/
 RUN mkdir -p /out && if [ -x /prebuilt/helm ]; then cp /prebuilt/helm /out/helm; else \
-      go install -trimpath -ldflags="-s -w" "helm.sh/helm/v4/cmd/helm@${HELM_VERSION}"; fi
+      go install -trimpath -ldflags="-s -w -X helm.sh/helm/v4/internal/version.version=${HELM_VERSION}" \
+        "helm.sh/helm/v4/cmd/helm@${HELM_VERSION}"; fi
 RUN if [ -x /prebuilt/docker-compose ]; then cp /prebuilt/docker-compose /out/docker-compose; else \
       module="github.com/docker/compose/v2" \
       && go mod download "$module@${COMPOSE_VERSION}" \

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,22 +36,40 @@ LOCKS = ("image.txt", "build.txt")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__")
 
 
-def build(engine: DockerEngine, folder: Path) -> str:
-    """Build the image in this engine, as `docker build` does; its tag. `folder` is for the build's context."""
+def archive() -> Path:
+    """The image as `docker save` writes it, built once until something that it is made of changes."""
+    made_of = hashlib.sha256(HELM.name.encode())
+    for path in sorted(p for name in SOURCES for p in _files(ROOT / name)):
+        made_of.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    found = CACHE / f"image-{made_of.hexdigest()[:12]}.tar"
+    if not found.exists():
+        engine, part = DockerEngine(), found.with_suffix(".part")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                engine.start()
+                _build(engine, Path(folder))
+                engine.docker("save", TAG, "-o", str(part))
+            finally:
+                engine.remove()
+        for old in CACHE.glob("image-*.tar"):
+            old.unlink()
+        part.rename(found)
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    return [p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts] if path.is_dir() else [path]
+
+
+def _build(engine: DockerEngine, folder: Path) -> None:
+    """As `docker build` does; `folder` is for the build's context."""
     _base(engine, "base-build:1", build=True)
     _base(engine, "base-runtime:1", build=False)
     context = _context(folder / "context")
     bases = {"BASE_GO": "base-build:1", "BASE_BUILD": "base-build:1", "BASE_RUNTIME": "base-runtime:1"}
     arguments = [f"--build-arg={name}={value}" for name, value in {**bases, "PIP_NO_INDEX": "1"}.items()]
     words = ("build", "--network", "host", "-t", TAG, *arguments, str(context))
-    engine.docker(*words, env={"DOCKER_BUILDKIT": "0"}, timeout=400)
-    return TAG
-
-
-def size(engine: DockerEngine) -> tuple[int, int]:
-    """Megabytes of the image without its base, and of the base made here."""
-    whole, base = (engine.client.api.inspect_image(tag)["Size"] for tag in (TAG, "base-runtime:1"))
-    return (whole - base) // 1_000_000, base // 1_000_000
+    engine.docker(*words, env={"DOCKER_BUILDKIT": "0"}, timeout=500)
 
 
 def _context(folder: Path) -> Path:

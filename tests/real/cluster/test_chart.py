@@ -17,8 +17,7 @@ from tests.real import docker_engine as docker
 from tests.real.cluster import cluster as cluster_module
 from tests.real.cluster.cluster import Cluster, wait_until
 from tests.real.cluster.guarded import SHORT, deploy
-from tests.real.docker_engine import DockerEngine
-from tests.real.watchdog_image import TAG, build
+from tests.real.watchdog_image import TAG, archive
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -48,26 +47,13 @@ UNUSED_HERE = {
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The image as an archive. Its Docker engine is gone by then."""
-    lacking = docker.missing()
-    require(f"a Docker engine of the tests' own ({lacking or 'all there'})", not lacking)
-    folder = tmp_path_factory.mktemp("image")
-    engine = DockerEngine()
-    try:
-        engine.start()
-        build(engine, folder)
-        engine.docker("save", TAG, "-o", str(folder / "image.tar"))
-    finally:
-        engine.remove()
-    return folder / "image.tar"
-
-
-@pytest.fixture(scope="module")
-def audited(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster that writes down what ServiceAccounts ask for."""
     lacking = cluster_module.missing()
     require(f"a Kubernetes cluster of the tests' own ({lacking or 'all there'})", not lacking)
+    lacking = docker.missing()
+    require(f"a Docker engine of the tests' own ({lacking or 'all there'})", not lacking)
+    image = archive()
     policy = tmp_path_factory.mktemp("audit") / "policy.yaml"
     policy.write_text(POLICY)
     cluster = Cluster(policy)
@@ -140,7 +126,7 @@ class Installed:
             right = (thing.get("apiGroup", ""), resource, entry["verb"])
             if (entry.get("responseStatus") or {}).get("code") == 403:
                 refused.append(f"{right} {entry['requestURI']}")
-            elif thing["resource"] not in {"selfsubjectaccessreviews"}:
+            elif thing["resource"] != "selfsubjectaccessreviews":
                 rights.add(right)
         return rights, refused
 
@@ -189,7 +175,8 @@ def test_it_is_upgraded_and_goes_and_keeps_its_state(installed: Installed):
     installed.watchdog("pause", "all.app", "--reason", "to be remembered")
     (pod,) = pods(installed)
     assert pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
-    assert cluster.kubectl("exec", "-n", namespace, "deploy/watchdog", "--", "python", "-c", "import os; print(os.getuid())") == "65532\n"  # fmt: skip
+    who = ("exec", "-n", namespace, "deploy/watchdog", "--", "python", "-c", "import os; print(os.getuid())")
+    assert cluster.kubectl(*who) == "65532\n"
 
     installed.values["everyRelease"]["mode"] = "dry_run"
     assert "dry run" in installed.helm(4, "upgrade")
