@@ -49,6 +49,8 @@ lock:  ## write the hashed requirements again; needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --group dev --extra postgres pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra postgres -c requirements/runtime.txt pyproject.toml -o requirements/image.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  requirements/build.in -o requirements/build.txt
 
 clean:
