@@ -20,7 +20,7 @@ GROSS_LASTING = 30.0
 """Seconds for which an excess must last: shorter is a blip."""
 RENEWED = 120.0
 RENEWALS = 8
-RENEWED_SHARE = 0.4
+RENEWED_SHARE = 0.25
 """The fine tier also begins anew every two minutes, so that good minutes do not hide a late fault. Shares add to 1."""
 _AHEAD = 120.0
 _TREND = 6
