@@ -44,8 +44,8 @@ class Noise:
 
 NOISES = (
     Noise("binomial"),
-    Noise("over-dispersed", errors=0.3, latency=0.06, traffic=0.2),
-    Noise("bursty", errors=0.1, latency=0.02, traffic=0.3, burst_every=2400, burst_errors=4, burst_latency=1.25),
+    Noise("over-dispersed", errors=0.45, latency=0.12, traffic=0.2, memory=30),
+    Noise("slow and bursty", 0.2, 0.04, 0.3, memory=300, burst_every=3600, burst_errors=4, burst_latency=1.25),
 )
 
 
@@ -70,7 +70,7 @@ class Moves:
 
 @dataclass(frozen=True)
 class Stretch:
-    """What was counted: requests and errors (services, scrapes), requests above each edge (services, edges, scrapes)."""
+    """What was counted: requests and errors (services, scrapes), requests above (services, edges, scrapes)."""
 
     requests: Array
     errors: Array

@@ -40,7 +40,7 @@ def learn(events: Array, total: Array, p_star: Array, phi: Array, interval: floa
     # Deploys with little traffic show their common start only together.
     k_all, n_all = trailing(k.sum(axis=-3), width), trailing(n.sum(axis=-3), width)
     together = ln_e(p_star.max(axis=-2)[..., None], k_all / phi[..., None], n_all / phi[..., None]) > _SEEN
-    unsettled = each.any(axis=(-3, -2)) | together.any(axis=-2)
+    unsettled: Flags = np.asarray(each.any(axis=(-3, -2)) | together.any(axis=-2))
     ages = np.arange(1, scrapes + 1) * interval
     longest = _settled_after(unsettled, ages)
     start = np.where(longest > 0, 1.5 * longest + interval, 0.0)
