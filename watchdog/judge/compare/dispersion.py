@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincinv, xlogy
+from scipy.special import gammaincinv
 
 from watchdog.judge.compare.arrays import Array, Flags, Whole
 from watchdog.judge.compare.baseline import recent, window_sums
+from watchdog.judge.compare.eprocess import best_ratio
 from watchdog.judge.compare.gates import Counts, fine_gates, gated
 from watchdog.judge.compare.tiers import RENEWALS, RENEWED, Tolerance, fine_evidence, gross_evidence
 
@@ -156,12 +157,9 @@ def _could_reach(some: _Placebos, p_star: Array, phi: Array, interval: float) ->
 
 
 def _best(p_star: Array, k: Array, n: Array, phi: Array) -> Array:
-    """The largest ln likelihood ratio that any p over p* has, over time (n times the Kullback-Leibler divergence)."""
-    k, n = np.cumsum(k, axis=-1) / phi[:, None], np.maximum(np.cumsum(n, axis=-1) / phi[:, None], 1e-12)
-    rate, bound = k / n, np.minimum(p_star, 1 - 1e-12)[:, None]
-    ratio = n * (xlogy(rate, rate / bound) + xlogy(1 - rate, (1 - rate) / (1 - bound)))
-    best: Array = np.where(rate > bound, ratio, 0.0)
-    return best
+    """`best_ratio` of the counts so far, over time."""
+    scale = phi[:, None]
+    return best_ratio(p_star[:, None], np.cumsum(k, axis=-1) / scale, np.cumsum(n, axis=-1) / scale)
 
 
 def pearson(events: Array, total: Array, interval: float) -> Array:

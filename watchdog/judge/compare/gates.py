@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchdog.judge.compare.arrays import Array, Flags, trailing
-from watchdog.judge.compare.eprocess import ln_e
+from watchdog.judge.compare.eprocess import best_ratio
 
 LASTING = 60.0
 GROSS_LASTING = 30.0
 """Seconds for which an excess must last: shorter is a blip."""
-_RECENT, _BLIP = 120.0, 45.0
-_EVIDENT = 0.5
+_BLIP = 45.0
+_SPEAKS, _SPEAKS_MORE, _SPEAKS_MOST = 1.5, 0.02, 2.5
+"""ln likelihood ratio; a second; at most. The longer the watch, the more often chance has had its turn."""
 _AHEAD = 120.0
 _TREND = 6
 _EXPECTED = 5.0
@@ -40,19 +41,9 @@ def gated(evidence: Array, opened: Flags) -> Array:
 def fine_gates(
     counts: Counts, counted: Counts, p_star: Array, phi: Array, interval: float, start: Array | float = 0.0
 ) -> Flags:
-    """All gates of the fine tier; `counted` is `counts` without the start-up."""
+    """The gates that hold for all beginnings of the fine tier; `counted` is `counts` without the start-up."""
     opened = lasting(counted, p_star, interval, LASTING, start)
-    opened &= not_a_blip(counted, p_star, phi, interval)
-    opened &= evident_lately(counted, p_star, phi, interval)
     return opened & ~recovering(counts, p_star, phi, interval)
-
-
-def evident_lately(counts: Counts, p_star: Array, phi: Array, interval: float) -> Flags:
-    """Gate: the last two minutes alone are evidence, so that an old blip and later chance are not added up."""
-    window = max(1, round(_RECENT / interval))
-    k, n = trailing(counts.events, window) / phi, trailing(counts.total, window) / phi
-    opened: Flags = ln_e(p_star, k, n) > _EVIDENT
-    return opened
 
 
 def lasting(counts: Counts, bound: Array, interval: float, seconds: float, start: Array | float = 0.0) -> Flags:
@@ -77,29 +68,21 @@ def lasting(counts: Counts, bound: Array, interval: float, seconds: float, start
     return opened
 
 
-def not_a_blip(counts: Counts, p_star: Array, phi: Array, interval: float) -> Flags:
-    """Gate: without their worst 45 s in a row, the last two minutes are still over p*, by a standard deviation.
+def not_a_blip(events: Array, total: Array, p_star: Array, phi: Array, interval: float) -> Flags:
+    """Gate of one beginning of the fine tier: without their worst 45 s in a row, the counts still speak against p*.
 
-    The deviation is asked for where p* lets at least one event (divided by φ) be expected.
+    Speak: their ln likelihood ratio at its best is over 1.5, after two minutes over 2.5. `events` and `total` are zero
+    before the beginning.
     """
-    window, blip = max(1, round(_RECENT / interval)), max(1, round(_BLIP / interval))
-    expected = p_star * counts.total
-    excess = counts.events - expected
-    spread = expected * (1 - p_star)
-    at_most = np.full(excess.shape, -np.inf)
-    rest_expected, rest_spread = np.zeros(excess.shape), np.zeros(excess.shape)
-    worst, without, wide = trailing(excess, blip), trailing(expected, blip), trailing(spread, blip)
-    for back in range(max(1, window - blip + 1)):
-        shifted = [np.roll(part, back, axis=-1) for part in (worst, without, wide)]
-        better = (shifted[0] > at_most) & (np.arange(excess.shape[-1]) >= back)
-        at_most = np.where(better, shifted[0], at_most)
-        rest_expected = np.where(better, shifted[1], rest_expected)
-        rest_spread = np.where(better, shifted[2], rest_spread)
-    rest = trailing(excess, window) - at_most
-    rest_expected = np.maximum(trailing(expected, window) - rest_expected, 0.0)
-    rest_spread = np.maximum(trailing(spread, window) - rest_spread, 0.0)
-    needed = np.where(rest_expected >= phi, np.sqrt(phi * rest_spread), 0.0)
-    opened: Flags = rest > needed + 1e-9
+    width = max(1, round(_BLIP / interval))
+    total = np.broadcast_to(total, events.shape)
+    excess = trailing(events - p_star * total, width)
+    numbers = np.arange(excess.shape[-1])
+    worst = np.maximum.accumulate(np.where(excess >= np.maximum.accumulate(excess, axis=-1), numbers, 0), axis=-1)
+    rest_k = np.cumsum(events, axis=-1) - np.take_along_axis(trailing(events, width), worst, axis=-1)
+    rest_n = np.cumsum(total, axis=-1) - np.take_along_axis(trailing(total, width), worst, axis=-1)
+    wanted = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum((numbers + 1) * interval - LASTING, 0), _SPEAKS_MOST)
+    opened: Flags = best_ratio(p_star, rest_k / phi, rest_n / phi) > wanted
     return opened
 
 

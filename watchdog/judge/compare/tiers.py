@@ -12,7 +12,7 @@ import numpy as np
 
 from watchdog.judge.compare.arrays import Array
 from watchdog.judge.compare.eprocess import ln_e, null_bound
-from watchdog.judge.compare.gates import GROSS_LASTING, Counts, fine_gates, gated, lasting
+from watchdog.judge.compare.gates import GROSS_LASTING, Counts, fine_gates, gated, lasting, not_a_blip
 
 UNLEARNED_START = 60.0
 """Seconds after the deploy that the fine tier leaves out where nothing is known of this service's starts."""
@@ -111,20 +111,29 @@ def gross_evidence(counts: Counts, bound: Array, phi: Array, interval: float) ->
 
 
 def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, interval: float) -> Array:
-    """ln E of the fine tier without its gates: the mean over beginnings at the start and every two minutes."""
+    """ln E of the fine tier: the mean over beginnings at the start and every two minutes after the deploy.
+
+    Each beginning has its own gate against blips; the gates for all of them are not applied here.
+    """
     counted = since(counts, start, interval)
-    k, n = np.cumsum(counted.events, axis=-1) / phi, np.cumsum(counted.total, axis=-1) / phi
-    out: Array = np.log1p(-RENEWED_SHARE) + ln_e(p_star, k, n)
+    out: Array = np.log1p(-RENEWED_SHARE) + _from(0, counted, p_star, phi, interval)
     each = np.log(RENEWED_SHARE / RENEWALS)
     for number in range(1, RENEWALS + 1):
         first = round(number * RENEWED / interval)
         part = np.zeros(out.shape)
-        if first < k.shape[-1]:
-            star = p_star[..., first:] if p_star.shape[-1] > 1 else p_star
-            gone = slice(first - 1, first)
-            part[..., first:] = ln_e(star, k[..., first:] - k[..., gone], n[..., first:] - n[..., gone])
+        if first < out.shape[-1]:
+            part[..., first:] = _from(first, counted, p_star, phi, interval)
         out = np.logaddexp(out, each + part)
     return out
+
+
+def _from(first: int, counts: Counts, p_star: Array, phi: Array, interval: float) -> Array:
+    """ln E of what happened from scrape number `first` on, at each of these scrapes."""
+    k, n = counts.events[..., first:], counts.total[..., first:]
+    star = p_star[..., first:] if p_star.shape[-1] > 1 else p_star
+    scale = phi[..., first:] if phi.shape[-1] > 1 else phi
+    evidence = ln_e(star, np.cumsum(k, axis=-1) / scale, np.cumsum(n, axis=-1) / scale)
+    return gated(evidence, not_a_blip(k, n, star, scale, interval))
 
 
 def since(counts: Counts, start: Array, interval: float) -> Counts:
