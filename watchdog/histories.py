@@ -6,25 +6,16 @@ the deploy is none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from watchdog.engine.asking import context
 from watchdog.errors import BadTemplate
 from watchdog.model.rule import CompareMeasure
-from watchdog.observe.base import History
+from watchdog.observe.base import History, ScrapedHistory
 from watchdog.roster import Roster
 from watchdog.template import render_all
-
-
-class ScrapedHistory(History, Protocol):
-    """A page's history, and how it grows."""
-
-    def scrape(self, wanted: Collection[str], now: datetime) -> None:
-        """Fetch the page once, and keep the series of these selectors. Raises Unavailable, Refused."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -15,7 +16,12 @@ TIMEOUT = timedelta(seconds=20)
 
 def version_of(program: str, env: Mapping[str, str] | None = None) -> str:
     """`v3.22.0`. Raises Refused for another Helm than 3 and 4, Unavailable when the program can't be run."""
-    done = run([program, "version", "--short"], timeout=TIMEOUT, env=env or minimal_environment(), cwd="/", limit=4096)
+    environment = env or minimal_environment()
+    if shutil.which(program, path=environment.get("PATH")) is None:  # waiting does not mend it
+        raise Refused(
+            f"cannot run {program!r}: no such program; install Helm 3 or 4, or set the target's `helm.helm` to its path"
+        )
+    done = run([program, "version", "--short"], timeout=TIMEOUT, env=environment, cwd="/", limit=4096)
     if not done.ok:
         raise Unavailable(
             f"`{program} version` {done.outcome}: {done.last_words or 'it said nothing'}; install Helm 3 or 4, or name "

@@ -15,9 +15,9 @@ from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.baseline import usable
 from watchdog.judge.compare.counting import calibrate_counts, edges_for, judge_counts
 from watchdog.judge.compare.counts import Pod, RawSeries, counted
+from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.gauging import calibrate_growth, calibrate_level, judge_growth, judge_level
 from watchdog.judge.compare.pooling import BUDGET
-from watchdog.judge.compare.tiers import Counts
 from watchdog.model.comparison import (
     Calibration,
     CompareKind,
