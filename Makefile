@@ -7,7 +7,7 @@ FAULT  ?= errors
 RUNTIME := $(VENV)/.runtime
 DEV     := $(VENV)/.dev
 
-.PHONY: demo test check unit real bench lock clean
+.PHONY: demo test check unit real bench bench-rollback bench-quick lock clean
 
 demo: $(RUNTIME)  ## deploy a bad version of a small service, and watch it being rolled back
 	$(BIN)/watchdog demo --fault $(FAULT)
@@ -43,11 +43,19 @@ bench: $(DEV)  ## measure, and print a table with the machine and the versions
 	scripts/test-deps
 	$(BIN)/python -m bench
 
+bench-rollback: $(DEV)  ## judge simulated good and bad deploys, 20 minutes; writes docs/bench-rollback.md
+	$(BIN)/python -m bench.rollback
+
+bench-quick: $(DEV)  ## two minutes of it; fails when false rollbacks are over the budget or detection fell by a tenth
+	$(BIN)/python -m bench.rollback --quick
+
 lock:  ## write the hashed requirements again; needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  pyproject.toml -o requirements/runtime.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --group dev --extra postgres pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra postgres -c requirements/runtime.txt pyproject.toml -o requirements/image.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  requirements/build.in -o requirements/build.txt
 

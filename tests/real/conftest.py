@@ -9,6 +9,7 @@ import pytest
 
 from tests.components import require
 from tests.real.docker_engine import DockerEngine, Project, missing
+from tests.real.watchdog_image import HELM, TAG, archive
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,14 @@ def docker_engine() -> Iterator[DockerEngine]:
         yield engine
     finally:
         engine.remove()
+
+
+@pytest.fixture(scope="session")
+def watchdog_image(docker_engine: DockerEngine) -> str:
+    """The tag of the project's own image, in the tests' engine. Building it takes some minutes, once."""
+    require("helm4 (scripts/build-cluster)", HELM.exists())
+    docker_engine.docker("load", "-i", str(archive()), timeout=300)
+    return TAG
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ class DockerEngine:
         self.client.api.import_image_from_data(root_archive(), repository=tag, changes=changes)
         return str(self.client.api.inspect_image(tag)["Id"])
 
-    def docker(self, *args: str, env: Mapping[str, str] | None = None, check: bool = True) -> str:
+    def docker(self, *args: str, env: Mapping[str, str] | None = None, check: bool = True, timeout: float = 90) -> str:
         """Run the docker program as a person would; its output."""
         done = subprocess.run(
             ["docker", *args],
@@ -176,7 +176,7 @@ class DockerEngine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=90,
+            timeout=timeout,
             check=False,
         )
         assert not check or done.returncode == 0, f"docker {' '.join(args)}: exit code {done.returncode}\n{done.stdout}"

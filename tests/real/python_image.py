@@ -28,7 +28,7 @@ def python_root() -> bytes:
     library = Path(sysconfig.get_path("stdlib"))
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", dereference=True) as archive:
-        for path in sorted({program, *_needed(program, *library.glob("lib-dynload/*.so"))}):
+        for path in sorted({program, *needed(program, *library.glob("lib-dynload/*.so"))}):
             archive.add(path, str(path))
         archive.add(library, str(library), filter=_wanted)
         link = tarfile.TarInfo("usr/bin/python3")
@@ -43,7 +43,7 @@ def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if left_out or entry.name.endswith(".a") else entry
 
 
-def _needed(*programs: Path) -> set[Path]:
+def needed(*programs: Path) -> set[Path]:
     """The shared libraries of these, and the loader, where the programs look for them."""
     argv = ["ldd", *map(str, programs)]
     found = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.real.daemon import PROGRAM, Daemon, guarding
 from tests.real.docker_engine import Project
+from tests.real.watchdog_image import TAG
 from watchdog.model.watch import WatchState
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(700)]
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -39,12 +41,34 @@ volumes:
 """
 
 
+def from_image(project: Project, daemon: Daemon) -> str:
+    """The same as docs/operations.md has it: the project's own image, the socket, the folders at their paths."""
+    paths = (project.engine.root, project.directory, daemon.folder)
+    return f"""\
+  watchdog:
+    image: {TAG}
+    user: "0"
+    restart: always
+    network_mode: host
+    command: ["run", "-c", "{daemon.config}"]
+    environment:
+      DOCKER_HOST: {project.engine.host}
+      RELEASE: ${{RELEASE:-1}}
+    volumes: [{", ".join(f'"{path}:{path}"' for path in paths)}]
+volumes:
+  state: {{}}
+"""
+
+
+@pytest.mark.parametrize("made", [service, from_image])
 def test_it_rolls_the_others_back_and_never_recreates_itself(
-    project: Project, tmp_path_factory: pytest.TempPathFactory
+    project: Project, made: Callable[[Project, Daemon], str], request: pytest.FixtureRequest, tmp_path_factory
 ):
+    if made is from_image:
+        request.getfixturevalue("watchdog_image")
     daemon = guarding(project, tmp_path_factory.mktemp("watchdog"), {}, rules=["crash"])
     try:
-        project.edit("volumes:\n  state: {}\n", service(project, daemon))
+        project.edit("volumes:\n  state: {}\n", made(project, daemon))
         project.up()
         daemon.until(lambda: daemon.store.bookmark("shop") is not None, "the daemon to see its own project")
         daemon.recorded()

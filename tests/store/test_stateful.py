@@ -168,7 +168,7 @@ def everything(store: Store) -> dict[str, Any]:
         "owners": [store.owner(t, at(n)) for t in shops for n in names],
         "notices": [store.due_notices(at(n), 3) for n in names],
         "queue": store.queue(),
-        "scrapes": [store.scrapes(t, at(n), at(4)) for t in shops for n in (-1, 2)],
+        "scrapes": [store.scrapes(t, at(-1), at(4)) for t in shops],
     }
 
 

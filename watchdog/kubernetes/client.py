@@ -195,7 +195,7 @@ class Cluster:
             if wait is None:
                 raise refusal(doing, raw.status, said)
             if time.monotonic() + wait >= until:
-                raise Throttled(f"{doing}: the API server is overloaded and asks to wait {wait:g} s")
+                raise Throttled(f"{doing}: the API server is overloaded and asks to wait {wait:g} s", wait)
             time.sleep(wait)
 
     def _said(self, raw: urllib3.HTTPResponse) -> bytes:

@@ -25,6 +25,11 @@ class Expired(Unavailable):
 class Throttled(Unavailable):
     """The API server asks us to wait, for longer than the caller has time for."""
 
+    def __init__(self, message: str, wait: float) -> None:
+        """`wait`: seconds."""
+        super().__init__(message)
+        self.wait = wait
+
 
 _PERMANENT = frozenset({400, 401, 405, 406, 409, 413, 415, 422})
 

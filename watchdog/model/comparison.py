@@ -45,7 +45,7 @@ class CountCalibration(Value):
     placebos: int
     phi_from: str
     needed_ln_e: float
-    """What this signal's tiers need to reach alone: ln of 1/budget over its weight and half."""
+    """What the fine tier needs to reach alone: ln of 1/budget over its share of the weight."""
     sees: str
     """In words, what this traffic can show within the watch."""
 

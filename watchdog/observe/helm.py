@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from watchdog.errors import Refused, Unavailable
@@ -42,12 +43,13 @@ class HelmPlatform:
         self._pods: dict[tuple[Place, str], PodStream] = {}
         self._memory = Memory()
         self._wake: Callable[[str], None] | None = None
+        self._configured: frozenset[str] | None = None
 
     def snapshot(self, target: Target, now: datetime, *, whole: bool = True) -> Snapshot:
         """A glance costs no request while the stream is up; a whole one reads the release's workloads and pods."""
         spec, cluster = _spec(target), self._cluster(target)
         release = self._newest(target, live=whole)
-        if release is None or not release.fingerprint:
+        if release is None or not release.fingerprint or self._is_switched_off(target, release):
             self._memory.forget(target.name)
             return nothing(now)
         if not whole:
@@ -63,10 +65,9 @@ class HelmPlatform:
         if release is None or release.fingerprint != snapshot.fingerprint:
             raise Unavailable(f"release {_name(target)} changed while it was being recorded; again later")
         known = self._facts(target, release)
-        images = snapshot.images
         return Recorded(
-            summary=changes(previous.images if previous else {}, images),
-            images=images,
+            summary=changes(previous.images if previous else {}, known.images),
+            images=dict(known.images),
             recorded={"chart": known.chart, "revision": release.version},
         )
 
@@ -107,6 +108,7 @@ class HelmPlatform:
     def start(self, targets: Sequence[Target], wake: Callable[[str], None]) -> None:
         """One stream for each namespace that the targets are in, or for all at once."""
         self._wake = wake
+        self._configured = frozenset(target.name for target in targets)
         guarded: dict[tuple[Place, Storage], list[Target]] = {}
         for target in targets:
             if isinstance(target.spec, HelmSpec):
@@ -146,6 +148,11 @@ class HelmPlatform:
                     return found  # that there is none is worth a question of its own
         kept = helm_read.revisions(self._cluster(target), spec)
         return kept[0] if kept else None
+
+    def _is_switched_off(self, target: Target, release: Release) -> bool:
+        """Whether a pattern found this release, and its switch says by now to leave it alone: then it is let go of,
+        as if it were gone."""
+        return not release.guarded and self._configured is not None and target.name not in self._configured
 
     def _facts(self, target: Target, release: Release) -> Facts:
         """The body's facts, read once for each time that Helm wrote it."""
@@ -187,14 +194,24 @@ class HelmPlatform:
 
 
 class _Heard:
-    """Wakes the targets that a changed release belongs to."""
+    """Wakes the targets that a changed release belongs to; once more when it is switched off."""
 
     def __init__(self, guarded: Guarded, wake: Callable[[str], None]) -> None:
         self._guarded, self._wake = guarded, wake
+        self._lock = threading.Lock()
+        self._on = set[tuple[str, str]]()
 
     def __call__(self, release: Release) -> None:
-        for name in self._guarded.names(release):
+        for name in self._guarded.names(replace(release, guarded=self._note(release))):
             self._wake(name)
+
+    def _note(self, release: Release) -> bool:
+        """Whether the release is guarded now, or was until now."""
+        key = (release.namespace, release.name)
+        with self._lock:
+            was = key in self._on
+            (self._on.add if release.guarded else self._on.discard)(key)
+        return was or release.guarded
 
 
 def _namespaces(targets: Sequence[Target]) -> list[str | None]:

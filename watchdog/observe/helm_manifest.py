@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from watchdog.kubernetes.releases import instant
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
-_SEPARATOR = re.compile(r"^---(?:\s.*)?$", re.MULTILINE)
+_SEPARATOR = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 _MENTIONED = re.compile(r"""\bkind["']?\s*:\s*["']?(?:Deployment|StatefulSet|DaemonSet|Job|CronJob|\w*List)\b""")
 _ROLLBACK = re.compile(r"^Rollback to (\d+)$")
 _SLACK = timedelta(seconds=2)
@@ -54,6 +54,8 @@ class Facts:
     description: str = ""
     brought_back: str | None = None
     workloads: tuple[Ref, ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Service → image, as the manifest names it: there may be no pod yet that would know its id."""
     hooks: tuple[Hook, ...] = ()
 
 
@@ -61,11 +63,13 @@ def facts(body: Mapping[str, Any]) -> Facts:
     """What is worth keeping of a release's body."""
     info, namespace = body.get("info") or {}, str(body.get("namespace") or "")
     chart = (body.get("chart") or {}).get("metadata") or {}
+    things = list(workloads(str(body.get("manifest") or "")))
     return Facts(
         chart=f"{chart.get('name', '?')}-{chart.get('version', '?')}",
         description=" ".join(str(info.get("description") or "").split()),
         brought_back=brought_back(info),
-        workloads=tuple(dict.fromkeys(workloads(str(body.get("manifest") or ""), namespace))),
+        workloads=tuple(dict.fromkeys(_ref(thing, namespace) for thing in things)),
+        images=dict(sorted(pair for thing in things for pair in _images(thing))),
         hooks=tuple(_hooks(body, namespace)),
     )
 
@@ -79,11 +83,11 @@ def brought_back(info: Mapping[str, Any]) -> str | None:
     return match[1] if match else None
 
 
-def workloads(manifest: str, namespace: str) -> Iterator[Ref]:
+def workloads(manifest: str) -> Iterator[Mapping[str, Any]]:
     """The workloads of a manifest, in its order. A document that can't be parsed was refused by Helm too."""
     for text in documents(manifest):
         if _MENTIONED.search(text):
-            yield from (_ref(thing, namespace) for thing in parsed(text) if thing.get("kind") in WORKLOADS)
+            yield from (thing for thing in parsed(text) if thing.get("kind") in WORKLOADS)
 
 
 def documents(manifest: str) -> list[str]:
@@ -109,6 +113,14 @@ def parsed(text: str) -> Iterator[Mapping[str, Any]]:
 def _ref(thing: Mapping[str, Any], namespace: str) -> Ref:
     metadata = thing.get("metadata") or {}
     return Ref(str(thing.get("kind")), str(metadata.get("namespace") or namespace), str(metadata.get("name")))
+
+
+def _images(thing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    name, spec = str((thing.get("metadata") or {}).get("name")), thing.get("spec") or {}
+    spec = ((spec.get("jobTemplate") or {}).get("spec") or {}) if thing.get("kind") == "CronJob" else spec
+    containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or ()
+    for one in containers:
+        yield (name if len(containers) == 1 else f"{name}/{one.get('name')}"), str(one.get("image") or "")
 
 
 def _hooks(body: Mapping[str, Any], namespace: str) -> Iterator[Hook]:

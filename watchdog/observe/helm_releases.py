@@ -15,7 +15,7 @@ from typing import Any
 
 from watchdog.errors import Refused, Unavailable, WatchdogError
 from watchdog.kubernetes.client import Cluster
-from watchdog.kubernetes.errors import Expired
+from watchdog.kubernetes.errors import Expired, Throttled
 from watchdog.kubernetes.releases import Release, Storage, release_of, selector, storage_path
 from watchdog.kubernetes.stream import Stream
 
@@ -25,6 +25,8 @@ RESYNC = 600.0
 """Seconds between two full lists, which find what the stream may have missed."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
 """Seconds between attempts to reach the API server."""
+LONGEST_WAIT = 60.0
+"""Seconds, when it is the API server that asks us to wait."""
 
 Key = tuple[str, str]
 """Namespace and name of a release."""
@@ -121,16 +123,16 @@ class ReleaseStream:
         while not self._stopping.is_set():
             try:
                 self._follow()
-                pause = FIRST_PAUSE
-                continue  # the API server ended the stream, as it does every few minutes
+                pause = FIRST_PAUSE  # the API server ended the stream, as it does every few minutes
             except Expired:
                 self._version = ""  # what was missed is in a new list
             except (Unavailable, Refused) as error:
                 pause = FIRST_PAUSE if self.synced.is_set() else pause
+                pause = max(pause, min(error.wait, LONGEST_WAIT)) if isinstance(error, Throttled) else pause
                 self._complain(error)
             finally:
                 self.synced.clear()
-            self._stopping.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter is no secret
+            self._stopping.wait(pause * random.uniform(1, 2))  # noqa: S311 -- jitter is no secret
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _follow(self) -> None:

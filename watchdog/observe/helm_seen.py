@@ -15,7 +15,7 @@ from watchdog.model.base import format_duration
 from watchdog.model.deploy import Exit, Phase, Rollout, Snapshot
 from watchdog.observe import pods as read
 from watchdog.observe.helm_manifest import Facts, Hook
-from watchdog.observe.workloads import Thing, Workload, rollout
+from watchdog.observe.workloads import Workload, rollout
 
 NO_PODS = "NO-PODS-YET"
 """Matches no pod's name, which are in lower case. (An empty text would match series that name no pod.)"""
@@ -70,8 +70,8 @@ def snapshot(seen: Seen, now: datetime, limit: timedelta) -> Snapshot:
         at=now,
         fingerprint=release.fingerprint,
         name=str(release.version),
-        summary=summary(seen.workloads),
-        images=images(seen.workloads),
+        summary=summary(seen.facts.images),
+        images=dict(seen.facts.images),
         instances=tuple(read.instances(each, now)),
         exits=tuple(sorted(crashed, key=lambda e: (e.at, e.instance))),
         rollout=_rollout(seen, worked, now, limit),
@@ -83,8 +83,6 @@ def snapshot(seen: Seen, now: datetime, limit: timedelta) -> Snapshot:
 
 
 def _exits(seen: Seen, c: read.Container, since: datetime, now: datetime) -> list[Exit]:
-    if read.was_crashing(c, since):
-        return []
     before = seen.before.get(c.key, read.ends_before(c, since))
     return list(read.exits(c, since, before, now, seen.last_words.get(c.key, "")))
 
@@ -164,27 +162,9 @@ def _with_trouble(workload: Workload, reason: str, now: datetime) -> str:
     return f"{reason}; {why}" if why else reason
 
 
-def template(thing: Thing | None) -> Thing:
-    """A workload's pod template."""
-    spec = (thing or {}).get("spec") or {}
-    spec = ((spec.get("jobTemplate") or {}).get("spec") or {}) if "jobTemplate" in spec else spec
-    return spec.get("template") or {}
-
-
-def images(workloads: Sequence[Workload]) -> dict[str, str]:
-    """Service → image, as the workload's template names it: the pods' ids are not known before there are pods."""
-    found = {}
-    for workload in workloads:
-        containers = (template(workload.thing).get("spec") or {}).get("containers") or ()
-        for one in containers:
-            name = workload.ref.name if len(containers) == 1 else f"{workload.ref.name}/{one.get('name')}"
-            found[name] = str(one.get("image", ""))
-    return dict(sorted(found.items()))
-
-
-def summary(workloads: Sequence[Workload]) -> str:
+def summary(images: Mapping[str, str]) -> str:
     """`api: shop-api:2, db: postgres:17`."""
-    return ", ".join(f"{service}: {short(image)}" for service, image in images(workloads).items())
+    return ", ".join(f"{service}: {short(image)}" for service, image in images.items())
 
 
 def short(image: str) -> str:
@@ -201,7 +181,7 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
         if before.get(service) != image
     ]
     words += [f"{service}: removed" for service in before if service not in now]
-    return ", ".join(words) or ", ".join(f"{service}: {short(image)}" for service, image in now.items())
+    return ", ".join(words) or summary(now)
 
 
 def pods(workloads: Sequence[Workload]) -> str:

@@ -27,6 +27,8 @@ LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 """A terminated container's reason where its node went away or was started again."""
 CRASHED_BEFORE = timedelta(hours=1)
 """An older pod that crashed in this time before the deploy says nothing about the deploy."""
+ALL = -1
+"""Of a container's ends: none of them counts, nor any that is to come."""
 MOST_WORDS = 400
 
 
@@ -151,20 +153,23 @@ def _running_since(c: Container) -> datetime | None:
 
 
 def ends_before(c: Container, since: datetime) -> int:
-    """How many of its ends, of which only the latest two are known, were before then. 0 for a pod made since."""
+    """How many of its ends, of which only the latest two are known, were before then. 0 for a pod made since; ALL for
+    an older one that had crashed twice already, the last time shortly before."""
     if created(c.pod) >= since:
         return 0
-    return c.ends - sum(at >= since for _, at in _known(c))
+    before = c.ends - sum(at >= since for _, at in _known(c))
+    return ALL if before >= 2 and was_crashing(c, since) else before
 
 
 def was_crashing(c: Container, since: datetime) -> bool:
-    """Whether an older pod was in trouble already shortly before then."""
-    known = [at for _, at in _known(c)]
-    return created(c.pod) < since and any(since - CRASHED_BEFORE <= at < since for at in known)
+    """Whether its last end before then was shortly before. Only the latest ends are described."""
+    return any(since - CRASHED_BEFORE <= at < since for _, at in _known(c))
 
 
 def exits(c: Container, since: datetime, before: int, now: datetime, last_words: str = "") -> Iterator[Exit]:
     """Its abnormal exits since the revision came, oldest first. `before`: how many ends of it do not count."""
+    if before == ALL:
+        return
     known = [(end, at) for end, at in _known(c) if at >= since or created(c.pod) >= since]
     missed = c.ends - before - len(known)
     for _ in range(missed):

@@ -57,7 +57,8 @@ def wait_until(true: Callable[[], object], what: str, seconds: float = 60) -> No
 class Cluster:
     """One node, from start to the last trace of it gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, audit: Path | None = None) -> None:
+        """`audit`: an audit policy; what it selects is in `audit_log` then."""
         self._lock, self.index = _a_free_index()
         self.state = Path(f"/tmp/kc-{self.index}")
         self.kubeconfig = self.state / "admin.kubeconfig"
@@ -74,7 +75,9 @@ class Cluster:
             "KC_STATE": str(self.state),
             "KC_IMAGES": str(IMAGES),
             "KC_INDEX": str(self.index),
+            **({"KC_AUDIT": str(audit)} if audit else {}),
         }
+        self.audit_log = self.state / "log" / "audit.json"
 
     def start(self) -> None:
         """Returns when the node is Ready."""

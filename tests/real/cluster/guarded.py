@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,21 +23,44 @@ SHORT = {
     "rollback": {"verify_for": "3s", "first_known_good": "running", "cooldown": "0s", "timeout": "60s"},
 }
 
-_SCRAPES = """\
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+SCRAPES = """\
+global: {scrape_interval: 1s, evaluation_interval: 1s}
 scrape_configs:
   - job_name: service
-    kubernetes_sd_configs: [{{role: pod, kubeconfig_file: "{kubeconfig}", namespaces: {{names: ["{namespace}"]}}}}]
-    relabel_configs:
-      - {{source_labels: [__meta_kubernetes_pod_container_port_number], regex: "8080", action: keep}}
-      - {{source_labels: [__meta_kubernetes_pod_name], target_label: pod}}
-      - {{source_labels: [__meta_kubernetes_namespace], target_label: namespace}}
+    file_sd_configs: [{files: [pods.json]}]
 """
+"""A prometheus.yml: Debian's Prometheus knows no Kubernetes, so `Pods` tells it where they are."""
 
 
-def prometheus_config(cluster: Cluster, namespace: str) -> str:
-    """A prometheus.yml that scrapes the pods of a namespace each second."""
-    return _SCRAPES.format(kubeconfig=cluster.kubeconfig, namespace=namespace)
+class Pods:
+    """Writes the pods of a namespace into a Prometheus' pods.json as they come and go, until it is closed."""
+
+    def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
+        self._cluster, self._namespace, self._file = cluster, namespace, folder / "pods.json"
+        self._ended = threading.Event()
+        self._file.write_text("[]")
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join(20)
+
+    def _run(self) -> None:
+        for _ in range(1200):
+            if self._ended.wait(0.5):
+                return
+            found = [p for p in self._cluster.pods(self._namespace) if p["status"].get("podIP")]
+            targets = [
+                {
+                    "targets": [f"{pod['status']['podIP']}:8080"],
+                    "labels": {"pod": pod["metadata"]["name"], "namespace": self._namespace},
+                }
+                for pod in found
+            ]
+            unfinished = self._file.with_suffix(".part")
+            unfinished.write_text(json.dumps(targets))
+            unfinished.replace(self._file)
 
 
 def guarding(

@@ -110,7 +110,8 @@ start_apiserver() {
     --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
     --kubelet-client-certificate="$S/pki/apiserver-kubelet.crt" --kubelet-client-key="$S/pki/apiserver-kubelet.key" \
     --kubelet-certificate-authority="$S/pki/ca.crt" --kubelet-preferred-address-types=InternalIP \
-    --advertise-address="$NODE_N" --allow-privileged=true --profiling=false
+    --advertise-address="$NODE_N" --allow-privileged=true --profiling=false \
+    ${KC_AUDIT:+--audit-policy-file="$KC_AUDIT" --audit-log-path="$S/log/audit.json"}
 }
 start_kcm() {
   kubeconf "$S/kcm.kubeconfig" kcm

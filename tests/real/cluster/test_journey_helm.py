@@ -13,7 +13,7 @@ import pytest
 
 from tests.components import require
 from tests.real.cluster.cluster import CHART, ROOT, Cluster, kill_group, wait_until
-from tests.real.cluster.guarded import Users, deploy, guarding, prometheus_config
+from tests.real.cluster.guarded import SCRAPES, Pods, Users, deploy, guarding
 from tests.real.daemon import PROGRAM, Daemon
 from tests.real.prometheus_server import PROGRAM as PROMETHEUS
 from tests.real.prometheus_server import PrometheusServer
@@ -169,12 +169,14 @@ def test_a_migration_that_ran_is_left_to_a_person(
 @pytest.fixture
 def prometheus(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[PrometheusServer]:
     require("prometheus", PROMETHEUS is not None)
-    server = PrometheusServer(tmp_path, config=prometheus_config(cluster, namespace))
+    server = PrometheusServer(tmp_path, config=SCRAPES)
+    pods = Pods(cluster, namespace, tmp_path)
     try:
         server.start()
         yield server
     finally:
         server.close()
+        pods.close()
 
 
 @pytest.fixture
@@ -313,13 +315,14 @@ def test_the_api_server_goes_away_in_the_middle_of_a_watch(guard: Guard, cluster
 
 def test_two_daemons_act_once(guard: Guard, cluster: Cluster, namespace: str):
     daemon = guard()
-    second = subprocess.Popen(
-        [PROGRAM, "run", "-c", str(daemon.config)],
-        env={**daemon.environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=(daemon.folder / "second.log").open("w"),
-    )
+    with (daemon.folder / "second.log").open("w") as log:
+        second = subprocess.Popen(
+            [PROGRAM, "run", "-c", str(daemon.config)],
+            env=daemon.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
     try:
         deploy(cluster, namespace, "fault=crash")
         daemon.until_state(WatchState.recovered, "2")

@@ -14,7 +14,9 @@ from watchdog.judge.compare.arrays import Array, Flags, Whole, trailing
 WINDOWS = (1800, 7200, 21600, 86400)
 """Seconds before the deploy, tried in this order."""
 ENOUGH = 50
-"""Events (and as many others) that a window should hold."""
+"""Events (and as many others) that say something about a rate."""
+WANTED = 200
+"""Events (and others) that a window should hold: from here on the tolerance, not the doubt about K0, makes p*."""
 _BLOCK = 120
 """Seconds over which an unnoted incident must be visible."""
 _ORDINARY = 0.02
@@ -59,7 +61,7 @@ def window_sums(events: Array, total: Array, ends: Whole, interval: float) -> tu
     """(events, total, seconds) of the shortest window that ends before each scrape number of `ends` and is enough.
 
     `events` and `total` (..., scrapes) are zero where nothing may count; `ends` (moments,); returns (..., moments).
-    Enough is ENOUGH events and as many others. Where no window is enough it is the longest.
+    Enough is WANTED events and as many others. Where no window is enough it is the longest.
     """
     k_sum, n_sum = _before(events), _before(total)
     chosen_k = chosen_n = seconds = None
@@ -70,7 +72,7 @@ def window_sums(events: Array, total: Array, ends: Whole, interval: float) -> tu
         if chosen_k is None or chosen_n is None or seconds is None:
             chosen_k, chosen_n, seconds = k, n, np.full(k.shape, float(window))
             continue
-        enough = (k >= ENOUGH) & (n - k >= ENOUGH)
+        enough = (k >= WANTED) & (n - k >= WANTED)
         chosen_k, chosen_n = np.where(enough, k, chosen_k), np.where(enough, n, chosen_n)
         seconds = np.where(enough, float(window), seconds)
     assert chosen_k is not None

@@ -72,6 +72,7 @@ def calibrate(
         gross_phi=gross_phi.reshape(shape),
         start=start,
         start_peak=start_peak,
+        usual=(base_n * interval / seconds).reshape(shape),
     )
     return Calibrated(
         bounds, base_k.reshape(shape), base_n.reshape(shape), seconds.reshape(shape), placebos.reshape(shape)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from watchdog.judge.compare.baseline import ENOUGH
-from watchdog.judge.compare.tiers import Bounds, Counts, Tolerance
+from watchdog.judge.compare.gates import Counts
+from watchdog.judge.compare.tiers import Bounds, Tolerance
 
 
 def bounds_beside(bounds: Bounds, beside: Counts, tolerance: Tolerance, signals: int) -> Bounds:

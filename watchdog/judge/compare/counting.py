@@ -14,16 +14,13 @@ from watchdog.judge.compare.arrays import Array, Flags, plain
 from watchdog.judge.compare.calibrate import Calibrated, History, calibrate
 from watchdog.judge.compare.concurrent import bounds_beside
 from watchdog.judge.compare.dispersion import FEWEST
-from watchdog.judge.compare.eprocess import ln_e
+from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.latency import choose_edges
-from watchdog.judge.compare.pooling import BUDGET, both_tiers, needed
-from watchdog.judge.compare.power import smallest_factor
-from watchdog.judge.compare.tiers import LATENCY, RATIO, Bounds, Counts, Course, Tolerance, course
+from watchdog.judge.compare.pooling import BUDGET, GROSS_SHARE, both_tiers, needed
+from watchdog.judge.compare.power import smallest_factor, tells
+from watchdog.judge.compare.tiers import LATENCY, RATIO, Bounds, Course, Tolerance, course
 from watchdog.model.comparison import CompareKind, CountCalibration, Finding, TrackCalibration
 from watchdog.model.measurement import Verdict
-
-_TELLING = 5.0
-"""A pass says something where a rise by this factor would have been found with the requests so far."""
 
 
 def tolerance_of(kind: CompareKind) -> Tolerance:
@@ -75,7 +72,7 @@ def calibrate_counts(
             found.bounds.phi,
             interval,
         )
-    alone = needed(budget) + log(2 / weight)
+    alone = needed(budget) - log(weight * (1 - GROSS_SHARE))
     per_second = float(found.total[0, 0] / found.seconds[0, 0])
     return CountCalibration(
         kind=kind,
@@ -127,6 +124,7 @@ def bounds_of(calibration: CountCalibration) -> Bounds:
         gross_phi=np.array([t.gross_phi for t in tracks]),
         start=np.array(calibration.start_seconds),
         start_peak=np.array([t.start_peak for t in tracks]),
+        usual=np.array([t.total * calibration.interval_seconds / t.window_seconds for t in tracks]),
     )
 
 
@@ -184,11 +182,10 @@ def _tier(found: Course, track: int) -> str | None:
 
 def _verdict(evidence: Array, calibration: CountCalibration, total: float) -> Verdict:
     """Failed where it was ever enough: more data never takes a trip back."""
-    alone = calibration.needed_ln_e - log(2)
+    alone = calibration.needed_ln_e + log(1 - GROSS_SHARE)
     if float(evidence.max()) >= alone:
         return Verdict.failed
-    for track in calibration.tracks:
-        rise = min(0.98, _TELLING * track.events / max(track.total, 1.0))
-        if rise > track.p_star and ln_e(track.p_star, rise * total / track.phi, total / track.phi) >= alone:
-            return Verdict.passed
-    return Verdict.inconclusive
+    rates = np.array([track.events / max(track.total, 1.0) for track in calibration.tracks])
+    bounds = bounds_of(calibration)
+    told = tells(rates, bounds.p_star, bounds.phi, np.array(total), alone)
+    return Verdict.passed if told else Verdict.inconclusive

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchdog.judge.compare.arrays import Array
-from watchdog.judge.compare.tiers import Counts
+from watchdog.judge.compare.gates import Counts
 
 
 @dataclass(frozen=True)

@@ -10,26 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincinv, xlogy
+from scipy.special import gammaincinv
 
 from watchdog.judge.compare.arrays import Array, Flags, Whole
 from watchdog.judge.compare.baseline import recent, window_sums
-from watchdog.judge.compare.tiers import (
-    LASTING,
-    RENEWALS,
-    RENEWED,
-    Counts,
-    Tolerance,
-    fine_evidence,
-    gated,
-    gross_evidence,
-    lasting,
-    recovering,
-)
+from watchdog.judge.compare.eprocess import best_ratio
+from watchdog.judge.compare.gates import Counts, fine_gates, gated
+from watchdog.judge.compare.tiers import RENEWALS, RENEWED, Tolerance, fine_evidence, gross_evidence
 
 STEP = 1.5
+MARGIN = 1.5
+"""Where φ is over 2 it is raised once more: how bad the worst of a hundred placebos is, is itself a matter of luck."""
 FEWEST = 30
 """Placebos below which Pearson's φ is used."""
+_STRONGEST = 8
 LARGEST = 40
 """φ is at most STEP to this power (11 million): more is no service that counts can judge."""
 _WARM = 1800
@@ -63,9 +57,23 @@ def by_placebos(
     limit = np.broadcast_to(np.log(np.maximum(many, 2))[:, None], whole.shape)
     owner = np.broadcast_to(np.arange(rows)[:, None], whole.shape)
     flat = _Placebos(k[whole], n[whole], base_k[whole], base_n[whole], limit[whole], owner[whole])
-    fine, gross = np.ones(rows), np.ones(rows)
-    _raise(fine, flat, lambda some, phi: _fine(some, phi, tolerance, signals, interval))
-    _raise(gross, flat, lambda some, phi: _gross(some, phi, tolerance, interval))
+    bounds = (
+        tolerance.fine_bound(flat.base_k, flat.base_n, np.ones(1), signals),
+        tolerance.gross_bound(flat.base_k / np.maximum(flat.base_n, 1e-9)),
+    )
+    fine, gross = (
+        _smallest(flat, rows, _best(bound, flat.k, flat.n, np.ones(1)).max(axis=-1, initial=0.0), over)
+        for bound, over in zip(
+            bounds,
+            (
+                lambda some, phi: _fine(some, phi, tolerance, signals, interval),
+                lambda some, phi: _gross(some, phi, tolerance, interval),
+            ),
+            strict=True,
+        )
+    )
+    for phi in (fine, gross):
+        phi[phi > 2] *= MARGIN
     return fine, gross, many.astype(float)
 
 
@@ -89,59 +97,69 @@ class _Placebos:
         return Counts(self.k[:, None], self.n[:, None], np.ones_like(self.n[:, None]))
 
 
-def _raise(phi: Array, left: _Placebos, over: Callable[[_Placebos, float], Flags]) -> None:
-    """Raise `phi` of each owner, step by step, until none of its placebos is over its limit.
+def _smallest(every: _Placebos, owners: int, strength: Array, over: Callable[[_Placebos, Array], Flags]) -> Array:
+    """The smallest φ of each owner for which none of its placebos is over its limit.
 
     A placebo that is within its limit stays so for every larger φ (the mean of y^θ is at most the mean of y, to the
-    θ, for θ < 1), so only those that are over go on.
+    θ, for θ < 1), so only those that are over are asked again. The strongest go first, which spares the others most.
     """
-    assert callable(over)
-    for power in range(LARGEST + 1):
-        if not len(left.k):
-            return
-        np.maximum.at(phi, left.owner, STEP**power)
-        left = left.some(np.flatnonzero(over(left, STEP**power)))
+    power = np.zeros(owners)
+    order = np.lexsort((-strength, every.owner))
+    rank = np.arange(len(order)) - np.searchsorted(every.owner[order], every.owner[order])
+    for left in (every.some(order[rank < _STRONGEST]), every):
+        asked = left
+        while len(asked.k):
+            asked = asked.some(np.flatnonzero(over(asked, STEP ** power[asked.owner])))
+            power[np.unique(asked.owner)] += 1
+            asked = asked.some(np.flatnonzero(power[asked.owner] < LARGEST))
+    out: Array = STEP**power
+    return out
 
 
-def _fine(some: _Placebos, phi: float, tolerance: Tolerance, signals: int, interval: float) -> Flags:
-    p_star = tolerance.fine_bound(some.base_k, some.base_n, np.asarray(phi), signals)
+def _fine(some: _Placebos, phi: Array, tolerance: Tolerance, signals: int, interval: float) -> Flags:
+    p_star = tolerance.fine_bound(some.base_k, some.base_n, phi, signals)
     over = np.zeros(len(some.k), bool)
-    near = np.flatnonzero(_could_reach(some, p_star, phi, interval))
+    could = _could_reach(some, p_star, phi, interval)
+    near = np.flatnonzero(could.any(axis=-1))
+    opened = _opened(some.some(near), p_star[near], phi[near], interval)
+    left = (could[near] & opened[:, 0]).any(axis=-1)
+    near, opened = near[left], opened[left]
     part, star = some.some(near), p_star[near][:, None, None]
-    evidence = fine_evidence(part.counts(), star, np.asarray(phi), np.zeros((1, 1, 1)), interval)
-    opened = lasting(part.counts(), star, interval, LASTING)
-    opened &= ~recovering(part.counts(), star, np.asarray(phi), interval)
+    evidence = fine_evidence(part.counts(), star, phi[near][:, None, None], np.zeros((1, 1, 1)), interval)
     over[near] = gated(evidence, opened).max(axis=(1, 2), initial=0.0) > part.limit
     return over
 
 
-def _gross(some: _Placebos, phi: float, tolerance: Tolerance, interval: float) -> Flags:
+def _opened(some: _Placebos, p_star: Array, phi: Array, interval: float) -> Flags:
+    counts = some.counts()
+    return fine_gates(counts, counts, p_star[:, None, None], phi[:, None, None], interval)
+
+
+def _gross(some: _Placebos, phi: Array, tolerance: Tolerance, interval: float) -> Flags:
     bound = tolerance.gross_bound(some.base_k / np.maximum(some.base_n, 1e-9))
     over = np.zeros(len(some.k), bool)
-    near = np.flatnonzero(_best(bound, some.k, some.n, phi) > some.limit)
+    near = np.flatnonzero(_best(bound, some.k, some.n, phi).max(axis=-1) > some.limit)
     part, star = some.some(near), bound[near][:, None, None]
-    evidence = gross_evidence(part.counts(), star, np.asarray(phi), interval)
+    evidence = gross_evidence(part.counts(), star, phi[near][:, None, None], interval)
     over[near] = evidence.max(axis=(1, 2), initial=0.0) > part.limit
     return over
 
 
-def _could_reach(some: _Placebos, p_star: Array, phi: float, interval: float) -> Flags:
-    """Whether any beginning of the fine tier could be over the limit: no mixture is over its best alternative."""
-    out: Flags = _best(p_star, some.k, some.n, phi) > some.limit
+def _could_reach(some: _Placebos, p_star: Array, phi: Array, interval: float) -> Flags:
+    """Where any beginning of the fine tier could be over the limit: no mixture is over its best alternative."""
+    limit = some.limit[:, None]
+    out: Flags = _best(p_star, some.k, some.n, phi) > limit
     for number in range(1, RENEWALS + 1):
         first = round(number * RENEWED / interval)
         if first < some.k.shape[-1]:
-            out |= _best(p_star, some.k[:, first:], some.n[:, first:], phi) > some.limit
+            out[:, first:] |= _best(p_star, some.k[:, first:], some.n[:, first:], phi) > limit
     return out
 
 
-def _best(p_star: Array, k: Array, n: Array, phi: float) -> Array:
-    """The largest ln likelihood ratio over time that any p over p* has (n times the Kullback-Leibler divergence)."""
-    k, n = np.cumsum(k, axis=-1) / phi, np.maximum(np.cumsum(n, axis=-1) / phi, 1e-12)
-    rate, bound = k / n, np.minimum(p_star, 1 - 1e-12)[:, None]
-    ratio = n * (xlogy(rate, rate / bound) + xlogy(1 - rate, (1 - rate) / (1 - bound)))
-    best: Array = np.where(rate > bound, ratio, 0.0).max(axis=-1)
-    return best
+def _best(p_star: Array, k: Array, n: Array, phi: Array) -> Array:
+    """`best_ratio` of the counts so far, over time."""
+    scale = phi[:, None]
+    return best_ratio(p_star[:, None], np.cumsum(k, axis=-1) / scale, np.cumsum(n, axis=-1) / scale)
 
 
 def pearson(events: Array, total: Array, interval: float) -> Array:

@@ -7,7 +7,7 @@ If events come at a rate of at most p*, the chance that E ever reaches 1/α is a
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betaincinv
+from scipy.special import betaincinv, xlogy
 
 from watchdog.judge.compare.arrays import Array, Like
 
@@ -57,3 +57,16 @@ def log_mean(terms: Array) -> Array:
     top = terms.max(axis=-1, keepdims=True)
     mean: Array = np.log(np.exp(terms - top).mean(axis=-1)) + top[..., 0]
     return mean
+
+
+def best_ratio(p_star: Like, events: Array, total: Array) -> Array:
+    """The largest ln likelihood ratio that any p over p* has: total times the Kullback-Leibler divergence, or 0.
+
+    No mixture of alternatives over p* has more.
+    """
+    many = np.maximum(total, 1e-12)
+    rate = np.clip(events / many, 0.0, 1.0)
+    bound = np.minimum(p_star, _ALMOST_ONE)
+    ratio = many * (xlogy(rate, rate / bound) + xlogy(1 - rate, (1 - rate) / (1 - bound)))
+    out: Array = np.where(rate > bound, ratio, 0.0)
+    return out

@@ -102,10 +102,10 @@ def theil_sen(times: Array, values: Array, variance: float, confidence: float = 
 
 
 def _flattens(times: Array, values: Array) -> bool:
-    """Whether the last third climbs less than half as fast as the first two: a cache that fills up is no leak."""
+    """Whether the last third climbs less than two thirds as fast as the first two: a cache that fills up is no leak."""
     third = len(values) * 2 // 3
     if third < 4 or len(values) - third < 3:
         return False
     early, _ = theil_sen(times[:third], values[:third], 0.0)
     late, _ = theil_sen(times[third:], values[third:], 0.0)
-    return late < 0.5 * early
+    return late < early * 2 / 3

@@ -14,6 +14,8 @@ from watchdog.judge.compare.arrays import Array
 
 BUDGET = 0.01
 """α: false rollbacks in a hundred good deploys that are accepted, where noise is stationary and binomial."""
+GROSS_SHARE = 0.1
+"""Of a signal's weight. What is gross shows it in a few requests; the fine tier is what needs its share."""
 GROUPS = ("errors", "latency", "failures", "gauges")
 """`failures` are restarts and probes."""
 
@@ -39,8 +41,8 @@ def pooled(courses: Mapping[str, Array], weights: Mapping[str, float]) -> Array:
 
 
 def both_tiers(gross: Array, fine: Array) -> Array:
-    """ln E of a count signal: half of each tier, averaged over its tracks; (..., tracks, looks) → (..., looks)."""
-    each = np.logaddexp(gross, fine) - np.log(2)
+    """ln E of a count signal (…, looks): its tiers by their shares, averaged over its tracks (…, tracks, looks)."""
+    each = np.logaddexp(np.log(GROSS_SHARE) + gross, np.log1p(-GROSS_SHARE) + fine)
     top = each.max(axis=-2, keepdims=True)
     out: Array = np.log(np.exp(each - top).mean(axis=-2)) + top[..., 0, :]
     return out

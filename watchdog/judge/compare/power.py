@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from math import log, sqrt
 
+import numpy as np
+
+from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.eprocess import ln_e
 
 _NINE_IN_TEN = 1.2816
@@ -29,6 +32,19 @@ def smallest_factor(rate: float, p_star: float, phi: float, requests: float, nee
         middle = sqrt(low * high)
         low, high = (low, middle) if found(middle) else (middle, high)
     return high
+
+
+TELLING = 5.0
+"""A pass says something where a rise by this factor would have been found with the requests so far."""
+
+
+def tells(rate: Array, p_star: Array, phi: Array, requests: Array, needed: float) -> Flags:
+    """Whether a rise by TELLING of any track would have been found; (..., tracks), `requests` (...,) → (...,)."""
+    raised = np.minimum(0.98, TELLING * rate)
+    effective = requests[..., None] / phi
+    found: Flags = (raised > p_star) & (ln_e(p_star, raised * effective, effective) >= needed)
+    told: Flags = np.asarray(found.any(axis=-1))
+    return told
 
 
 def fewest_requests(before: float, after: float, alpha: float, power: float = 0.5) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, trailing
+from watchdog.judge.compare.arrays import Array, Flags, trailing
 from watchdog.judge.compare.eprocess import ln_e
 from watchdog.judge.compare.tiers import UNLEARNED_START
 
@@ -17,6 +17,7 @@ LOOKED_AT = 300.0
 ENOUGH = 3
 """Earlier good deploys from which the usual start is believed."""
 _WINDOW = 30.0
+_QUIET = 60.0
 _SEEN = 3.0
 """ln E over 30 s from which the service counts as not yet settled."""
 
@@ -39,9 +40,9 @@ def learn(events: Array, total: Array, p_star: Array, phi: Array, interval: floa
     # Deploys with little traffic show their common start only together.
     k_all, n_all = trailing(k.sum(axis=-3), width), trailing(n.sum(axis=-3), width)
     together = ln_e(p_star.max(axis=-2)[..., None], k_all / phi[..., None], n_all / phi[..., None]) > _SEEN
-    unsettled = each.any(axis=(-3, -2)) | together.any(axis=-2)
+    unsettled: Flags = np.asarray(each.any(axis=(-3, -2)) | together.any(axis=-2))
     ages = np.arange(1, scrapes + 1) * interval
-    longest = np.where(unsettled, ages, 0.0).max(axis=-1)
+    longest = _settled_after(unsettled, ages)
     start = np.where(longest > 0, 1.5 * longest + interval, 0.0)
     rate = trailing(k, width) / np.maximum(trailing(n, width), 1)
     within = ages <= longest[..., None]
@@ -50,6 +51,15 @@ def learn(events: Array, total: Array, p_star: Array, phi: Array, interval: floa
         known, none = unlearned(start.shape, events.shape[-2])
         return np.maximum(start, known), np.maximum(highest, none)
     return start, highest
+
+
+def _settled_after(unsettled: Flags, ages: Array) -> Array:
+    """The end of the unsettled stretch that begins with the deploy; what comes after a quiet minute is no start."""
+    longest = np.zeros(unsettled.shape[:-1])
+    for number, age in enumerate(ages):
+        goes_on = unsettled[..., number] & (age - longest <= _QUIET)
+        longest = np.where(goes_on, age, longest)
+    return longest
 
 
 def unlearned(shape: tuple[int, ...], tracks: int) -> tuple[Array, Array]:

@@ -10,22 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, Flags, trailing
+from watchdog.judge.compare.arrays import Array
 from watchdog.judge.compare.eprocess import ln_e, null_bound
+from watchdog.judge.compare.gates import GROSS_LASTING, Counts, fine_gates, gated, lasting, not_a_blip
 
 UNLEARNED_START = 60.0
 """Seconds after the deploy that the fine tier leaves out where nothing is known of this service's starts."""
-LASTING = 60.0
-GROSS_LASTING = 30.0
-"""Seconds for which an excess must last: shorter is a blip."""
 RENEWED = 120.0
 RENEWALS = 8
-RENEWED_SHARE = 0.4
+RENEWED_SHARE = 0.2
 """The fine tier also begins anew every two minutes, so that good minutes do not hide a late fault. Shares add to 1."""
-_AHEAD = 120.0
-_TREND = 6
-_EXPECTED = 5.0
-"""A block is looked at alone only where p* lets this many events be expected in it."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +45,6 @@ LATENCY = Tolerance(times=1.15, plus=0.0005, gross_times=4, gross_plus=0.40)
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What happened in each scrape. `reach`: how many intervals it covers; 0 where there was no sample."""
-
-    events: Array
-    total: Array
-    reach: Array
-
-
-@dataclass(frozen=True)
 class Bounds:
     """What a calibration found, (..., tracks) each; `p_star` may have a last axis of scrapes (concurrent pods)."""
 
@@ -71,6 +56,8 @@ class Bounds:
     """(...,) seconds that belong to the start-up."""
     start_peak: Array
     """The highest rate that earlier good deploys showed in it; 0 where unknown."""
+    usual: Array
+    """Requests in a scrape before the deploy: φ grows with traffic, as what moves the rate moves all requests."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +73,27 @@ def course(counts: Counts, bounds: Bounds, interval: float) -> Course:
     """The evidence of both tiers over time."""
     p_star = bounds.p_star if bounds.p_star.ndim == counts.events.ndim else bounds.p_star[..., None]
     start = bounds.start[..., None, None]
-    free = fine_evidence(counts, p_star, bounds.phi[..., None], start, interval)
-    opened = lasting(since(counts, start, interval), p_star, interval, LASTING, start)
-    opened &= ~recovering(counts, p_star, bounds.phi[..., None], interval)
+    phi = busier(bounds.phi, counts, bounds.usual)
+    free = fine_evidence(counts, p_star, phi, start, interval)
+    counted = since(counts, start, interval)
+    opened = fine_gates(counts, counted, p_star, phi, interval, start)
     return Course(gross=_gross(counts, bounds, interval), fine=gated(free, opened), ungated=free)
 
 
-def gated(evidence: Array, opened: Flags) -> Array:
-    """A gate only ever takes evidence away."""
-    return np.where(opened, evidence, np.minimum(evidence, 0.0))
+def busier(phi: Array, counts: Counts, usual: Array) -> Array:
+    """φ for the traffic since the deploy, (..., tracks, scrapes): what is over 1 grows with the requests a scrape.
+
+    It is not lower where there is less traffic.
+    """
+    many = np.cumsum(counts.total, axis=-1) / np.maximum(np.cumsum(counts.reach, axis=-1), 1)
+    ratio = np.maximum(many / np.maximum(usual[..., None], 1e-9), 1.0)
+    out: Array = 1 + (phi[..., None] - 1) * ratio
+    return out
 
 
 def _gross(counts: Counts, bounds: Bounds, interval: float) -> Array:
     """From the first scrape; where earlier good starts were grosser than the bound, half on a higher bound."""
-    plain, phi = bounds.gross_star[..., None], bounds.gross_phi[..., None]
+    plain, phi = bounds.gross_star[..., None], busier(bounds.gross_phi, counts, bounds.usual)
     raised = np.minimum(np.maximum(plain, 1.5 * bounds.start_peak[..., None]), 1.0)
     whole = gross_evidence(counts, raised, phi, interval)
     if not (raised > plain).any():
@@ -117,20 +111,29 @@ def gross_evidence(counts: Counts, bound: Array, phi: Array, interval: float) ->
 
 
 def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, interval: float) -> Array:
-    """ln E of the fine tier without its gates: the mean over beginnings at the start and every two minutes."""
+    """ln E of the fine tier: the mean over beginnings at the start and every two minutes after the deploy.
+
+    Each beginning has its own gate against blips; the gates for all of them are not applied here.
+    """
     counted = since(counts, start, interval)
-    k, n = np.cumsum(counted.events, axis=-1) / phi, np.cumsum(counted.total, axis=-1) / phi
-    out: Array = np.log1p(-RENEWED_SHARE) + ln_e(p_star, k, n)
+    out: Array = np.log1p(-RENEWED_SHARE) + _from(0, counted, p_star, phi, interval)
     each = np.log(RENEWED_SHARE / RENEWALS)
     for number in range(1, RENEWALS + 1):
         first = round(number * RENEWED / interval)
         part = np.zeros(out.shape)
-        if first < k.shape[-1]:
-            star = p_star[..., first:] if p_star.shape[-1] > 1 else p_star
-            gone = slice(first - 1, first)
-            part[..., first:] = ln_e(star, k[..., first:] - k[..., gone], n[..., first:] - n[..., gone])
+        if first < out.shape[-1]:
+            part[..., first:] = _from(first, counted, p_star, phi, interval)
         out = np.logaddexp(out, each + part)
     return out
+
+
+def _from(first: int, counts: Counts, p_star: Array, phi: Array, interval: float) -> Array:
+    """ln E of what happened from scrape number `first` on, at each of these scrapes."""
+    k, n = counts.events[..., first:], counts.total[..., first:]
+    star = p_star[..., first:] if p_star.shape[-1] > 1 else p_star
+    scale = phi[..., first:] if phi.shape[-1] > 1 else phi
+    evidence = ln_e(star, np.cumsum(k, axis=-1) / scale, np.cumsum(n, axis=-1) / scale)
+    return gated(evidence, not_a_blip(k, n, star, scale, interval))
 
 
 def since(counts: Counts, start: Array, interval: float) -> Counts:
@@ -138,42 +141,3 @@ def since(counts: Counts, start: Array, interval: float) -> Counts:
     ends = np.arange(1, counts.total.shape[-1] + 1)
     counted = (ends - counts.reach) * interval >= start - 1e-6
     return Counts(np.where(counted, counts.events, 0.0), np.where(counted, counts.total, 0.0), counts.reach)
-
-
-def lasting(counts: Counts, bound: Array, interval: float, seconds: float, start: Array | float = 0.0) -> Flags:
-    """Gate: the last `seconds`, all after `start`, are over the bound, in each part that is large enough to tell.
-
-    With much traffic the parts are scrapes, with less halves, with little the whole. Parts without requests say
-    nothing.
-    """
-    scrapes = max(1, round(seconds / interval))
-    k, n = trailing(counts.events, scrapes), trailing(counts.total, scrapes)
-    expected = bound * n
-    opened: Flags = k > expected
-    opened = opened & (np.arange(1, k.shape[-1] + 1) * interval >= start + scrapes * interval - 1e-6)
-    for size in {1, scrapes // 2} - {0, scrapes}:
-        parts = scrapes // size
-        part_k, part_n = trailing(counts.events, size), trailing(counts.total, size)
-        over = (part_k > bound * part_n) | (part_n <= 0)
-        every = over.copy()
-        for back in range(size, parts * size, size):
-            every[..., back:] &= over[..., :-back]
-        opened &= every | (expected < parts * _EXPECTED)
-    return opened
-
-
-def recovering(counts: Counts, p_star: Array, phi: Array, interval: float) -> Flags:
-    """Gate: the log rate of the last 6 scrapes falls (z < −2), and 120 s ahead it would be below p*."""
-    ages = np.arange(counts.total.shape[-1]) * interval
-    seen = np.broadcast_to(counts.total > 0, counts.events.shape)
-    y = np.where(seen, np.log((counts.events + 0.5) / (counts.total + 1)), 0.0)
-    w = np.where(seen, (counts.events + 0.5) / phi, 0.0)
-    sums = [trailing(part, _TREND) for part in (w, w * ages, w * ages**2, w * y, w * y * ages)]
-    weight, x, xx, yy, xy = sums
-    weight = np.maximum(weight, 1e-12)
-    spread = np.maximum(xx - x * x / weight, 1e-12)
-    slope = (xy - x * yy / weight) / spread
-    ahead = yy / weight + slope * (ages + _AHEAD - x / weight)
-    enough = trailing(seen.astype(float), _TREND) >= 3
-    falling: Flags = (slope * np.sqrt(spread) < -2) & (ahead < np.log(p_star)) & enough
-    return falling

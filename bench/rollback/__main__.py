@@ -1,0 +1,97 @@
+"""`python -m bench.rollback`: the whole bench, written to docs/; `--quick`: a short one that fails when it got worse.
+
+Exit codes: 0 done; 1 (with --quick) false rollbacks over the budget, or detection a tenth below the reference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.machine import ROOT, facts
+from bench.rollback.page import page, plots
+from bench.rollback.quick import QUICK_NAMES, QUICK_NOISES, QUICK_RATES, REFERENCE_FILE, complaints, measured
+from bench.rollback.running import Answer, Task, run
+from bench.rollback.scenarios import EVERY
+from bench.rollback.scores import table
+from bench.rollback.services import NOISES
+
+RATES = (1.0, 10.0, 100.0, 1000.0)
+CHUNK = 50
+"""Services at a time: what fits into the processor's cache."""
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench.rollback", description="Judge simulated deploys.")
+    parser.add_argument("--quick", action="store_true", help="two minutes; compare with the reference numbers")
+    parser.add_argument("--write-reference", action="store_true", help="with --quick: make these the reference numbers")
+    parser.add_argument("--runs", type=int, default=None, help="runs of each cell (500; with --quick 150)")
+    parser.add_argument("--seed", type=int, default=20250101)
+    asked = parser.parse_args()
+    began = time.monotonic()
+    if asked.quick:
+        answers = _all(_tasks(asked.seed, asked.runs or 150, quick=True))
+        return _quick(answers, write=asked.write_reference, took=time.monotonic() - began)
+    answers = _all(_tasks(asked.seed, asked.runs or 500, quick=False))
+    command = "python -m bench.rollback" + (f" --runs {asked.runs}" if asked.runs else "")
+    known = {name: value for name, value in facts().items() if name not in {"SQLite", "Docker", "Compose"}}
+    known["runs"] = f"{asked.runs or 500} in each cell, seed {asked.seed}; {time.monotonic() - began:.0f} s in all"
+    scores, noises = table(answers), [noise.name for noise in NOISES]
+    docs = ROOT / "docs"
+    (docs / "bench-rollback.md").write_text(page(known, command, scores, noises, RATES))
+    for name, drawn in plots(scores, noises, RATES).items():
+        (docs / name).write_text(drawn)
+    print(f"written: {docs / 'bench-rollback.md'}", file=sys.stderr)
+    return 0
+
+
+def _tasks(seed: int, runs: int, *, quick: bool) -> list[Task]:
+    pasts = sorted({scenario.past for scenario in EVERY if not quick or scenario.name in QUICK_NAMES})
+    out = []
+    for number, noise in enumerate(NOISES):
+        for rate in RATES:
+            if quick and (noise.name not in QUICK_NOISES or rate not in QUICK_RATES):
+                continue
+            for place, past in enumerate(pasts):
+                for chunk in range(0, runs, CHUNK):
+                    key = (seed, number, int(rate), place, chunk)
+                    names = QUICK_NAMES if quick else ()
+                    out.append(Task(key, noise, rate, past, min(CHUNK, runs - chunk), names))
+    return out
+
+
+def _all(tasks: Sequence[Task]) -> list[Answer]:
+    """Every task on all cores, the longest first; progress on stderr."""
+    order = sorted(tasks, key=lambda task: (task.past != "plain", -task.rate))
+    answers = []
+    with multiprocessing.get_context("spawn").Pool(len(os.sched_getaffinity(0))) as pool:
+        for done, answer in enumerate(pool.imap_unordered(run, order), start=1):
+            answers.append(answer)
+            if done % 20 == 0 or done == len(order):
+                print(f"{done} of {len(order)} chunks", file=sys.stderr, flush=True)
+    return sorted(answers, key=lambda answer: answer.task.seed)
+
+
+def _quick(answers: Sequence[Answer], *, write: bool, took: float) -> int:
+    now = measured(table(answers))
+    path = Path(__file__).parent / REFERENCE_FILE
+    if write:
+        path.write_text(json.dumps(now, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    wrong = complaints(now, json.loads(path.read_text()))
+    for line in wrong or [f"{len(now)} cells as good as the reference, in {took:.0f} s"]:
+        print(line)
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    # One thread for each process: the work is split by chunks.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    sys.exit(main())

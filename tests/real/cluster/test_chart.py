@@ -1,0 +1,194 @@
+"""The chart on a real cluster, with the project's own image: it installs, guards, rolls back, upgrades and goes, with
+exactly the rights it grants. The API server's audit log says which of them were used, and whether any was lacking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chart.conftest import CHART
+from tests.chart.rights import APPLIED, STORED, granted, reading
+from tests.components import require
+from tests.real import docker_engine as docker
+from tests.real.cluster import cluster as cluster_module
+from tests.real.cluster.cluster import Cluster, wait_until
+from tests.real.cluster.guarded import SHORT, deploy
+from tests.real.watchdog_image import TAG, archive
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata, userGroups: ["system:serviceaccounts"]}]
+"""
+
+VOLUME = """\
+apiVersion: v1
+kind: PersistentVolume
+metadata: {{name: "{namespace}"}}
+spec:
+  capacity: {{storage: 1Gi}}
+  accessModes: [ReadWriteOnce]
+  storageClassName: "{namespace}"
+  local: {{path: "{folder}"}}
+  nodeAffinity:
+    required: {{nodeSelectorTerms: [{{matchExpressions: [{{key: kubernetes.io/hostname, operator: Exists}}]}}]}}
+"""
+
+UNUSED_HERE = {
+    ("batch", "cronjobs", "get"): "the test's chart has none",
+}
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster that writes down what ServiceAccounts ask for."""
+    lacking = cluster_module.missing()
+    require(f"a Kubernetes cluster of the tests' own ({lacking or 'all there'})", not lacking)
+    lacking = docker.missing()
+    require(f"a Docker engine of the tests' own ({lacking or 'all there'})", not lacking)
+    image = archive()
+    policy = tmp_path_factory.mktemp("audit") / "policy.yaml"
+    policy.write_text(POLICY)
+    cluster = Cluster(policy)
+    try:
+        cluster.start()
+        cluster.load_image(image)
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+class Installed:
+    """The chart, installed beside an application."""
+
+    def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
+        self.cluster, self.namespace = cluster, namespace
+        state = folder / "state"
+        state.mkdir()
+        cluster.apply(VOLUME.format(namespace=namespace, folder=state))
+        repository, _, tag = TAG.rpartition(":")
+        self.values: dict[str, Any] = {
+            "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
+            "everyRelease": {"environment": "staging", **SHORT},
+            "state": {"persistence": {"storageClass": namespace, "size": "1Gi"}},
+            "terminationGracePeriodSeconds": 10,
+        }
+        self.file = folder / "values.yaml"
+
+    def helm(self, version: int, verb: str) -> str:
+        """`helm install` or `helm upgrade`, until it is ready."""
+        self.file.write_text(json.dumps(self.values))
+        words = (verb, "watchdog", str(CHART), "-n", self.namespace, "-f", str(self.file), "--wait", "--timeout", "90s")
+        done = self.cluster.helm(version, *words, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"{done.stdout}{done.stderr}{self.state()}")
+        return done.stdout
+
+    def state(self) -> str:
+        """What a person would look at when it does not come up."""
+        label = ("-n", self.namespace, "-l", "app.kubernetes.io/name=watchdog")
+        log = self.cluster.kubectl("logs", *label, "--tail=40", check=False)
+        return f"{log}\n{self.cluster.kubectl('describe', 'pods', *label, check=False)[-3000:]}"
+
+    def watchdog(self, *args: str, check: bool = True) -> str:
+        """A command of the watchdog, in its pod."""
+        words = ("exec", "-n", self.namespace, "deploy/watchdog", "--", "watchdog", *args)
+        return self.cluster.kubectl(*words, check=check)
+
+    def history(self, name: str = "app") -> dict[str, str]:
+        """Status by revision."""
+        found = self.cluster.get("secrets", "-n", self.namespace, "-l", f"owner=helm,name={name}")["items"]
+        return {s["metadata"]["labels"]["version"]: s["metadata"]["labels"]["status"] for s in found}
+
+    def target(self, name: str = "all.app") -> dict[str, Any]:
+        """What `watchdog status` says of a target."""
+        text = self.watchdog("status", "--output", "json", check=False)
+        found = json.loads(text)["targets"] if text else []
+        return next((t for t in found if t["target"] == name), {})
+
+    def used(self) -> tuple[set[tuple[str, str, str]], list[str]]:
+        """The rights that were used, and what was asked for without one."""
+        user = f"system:serviceaccount:{self.namespace}:watchdog"
+        rights, refused = set(), []
+        for line in self.cluster.audit_log.read_text().splitlines():
+            entry = json.loads(line)
+            thing = entry.get("objectRef") or {}
+            if entry["user"]["username"] != user or "resource" not in thing:
+                continue
+            resource = "/".join([thing["resource"], *([thing["subresource"]] if thing.get("subresource") else [])])
+            right = (thing.get("apiGroup", ""), resource, entry["verb"])
+            if (entry.get("responseStatus") or {}).get("code") == 403:
+                refused.append(f"{right} {entry['requestURI']}")
+            elif thing["resource"] != "selfsubjectaccessreviews":
+                rights.add(right)
+        return rights, refused
+
+
+@pytest.fixture
+def installed(audited: Cluster, tmp_path: Path) -> Iterator[Installed]:
+    """Not installed yet."""
+    with audited.namespace() as namespace:
+        made = Installed(audited, namespace, tmp_path)
+        try:
+            yield made
+        finally:
+            audited.helm(4, "uninstall", "watchdog", "-n", namespace, check=False)
+            audited.kubectl("delete", "pv", namespace, "--wait=false", check=False)
+
+
+def test_it_guards_with_the_rights_of_its_role_and_uses_each(installed: Installed):
+    cluster, namespace = installed.cluster, installed.namespace
+    everything = ("database=true", "daemon=true", "migrate=true", "claim=1Gi")
+    deploy(cluster, namespace, *everything, helm=3)
+    notes = installed.helm(3, "install")
+    assert f"every release of namespace {namespace} but {namespace}/watchdog" in notes
+    assert "all " in installed.watchdog("check")
+    wait_until(lambda: installed.target().get("revision") == "1", "the watchdog to know revision 1")
+
+    # The bad deploy leaves the claim out and brings no CronJob: the rollback creates, changes and deletes.
+    deploy(cluster, namespace, "database=true", "daemon=true", "fault=crash", "reversible=true", "migrate=true", helm=3)
+    wait_until(lambda: installed.history().get("3") == "deployed", f"a rollback\n{installed.state()}", 120)
+    wait_until(lambda: "recovered" in installed.watchdog("incidents", check=False), "the proof", 90)
+
+    used, refused = installed.used()
+    assert refused == []
+    rights = granted(cluster.get("role", "watchdog", "-n", namespace))
+    assert used - rights == set()
+    assert set(reading()) - used - set(UNUSED_HERE) == set()
+    assert {("", "secrets", verb) for verb in STORED} - used == set()
+    applied = {verb for group, kind, verb in used if (group, kind) not in {("", "secrets"), ("", "pods")}}
+    assert set(APPLIED) - applied == set(), "a verb that helm rollback does not use"
+
+
+def test_it_is_upgraded_and_goes_and_keeps_its_state(installed: Installed):
+    cluster, namespace = installed.cluster, installed.namespace
+    deploy(cluster, namespace, helm=4, wait=True)
+    installed.helm(4, "install")
+    wait_until(lambda: installed.target().get("revision") == "1", "the watchdog to know revision 1")
+    installed.watchdog("pause", "all.app", "--reason", "to be remembered")
+    (pod,) = pods(installed)
+    assert pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"]
+    who = ("exec", "-n", namespace, "deploy/watchdog", "--", "python", "-c", "import os; print(os.getuid())")
+    assert cluster.kubectl(*who) == "65532\n"
+
+    installed.values["everyRelease"]["mode"] = "dry_run"
+    assert "dry run" in installed.helm(4, "upgrade")
+    wait_until(lambda: [p["metadata"]["name"] for p in pods(installed)] != [pod["metadata"]["name"]], "a new pod")
+    wait_until(lambda: "to be remembered" in json.dumps(installed.target()), "the pause, remembered")
+
+    cluster.helm(4, "uninstall", "watchdog", "-n", namespace, "--wait")
+    wait_until(lambda: not pods(installed), "the pod to be gone")
+    left = cluster.kubectl("get", "deploy,role,rolebinding,sa,cm,svc,pdb,netpol,pvc", "-n", namespace, "-o", "name")
+    assert [name for name in left.split() if "watchdog" in name] == ["persistentvolumeclaim/watchdog-state"]
+
+
+def pods(installed: Installed) -> list[dict[str, Any]]:
+    """The watchdog's own."""
+    return [p for p in installed.cluster.pods(installed.namespace) if p["metadata"]["name"].startswith("watchdog-")]

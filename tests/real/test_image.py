@@ -1,0 +1,42 @@
+"""The project's own image: built by the Dockerfile on bases made here, small, without root, complete."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.real.docker_engine import DockerEngine
+from tests.real.watchdog_image import TAG
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(700)]
+
+OURS = 360_000_000
+"""Bytes beside the base: Helm 67 MB, Compose 77 MB, CEL 52 MB, the Kubernetes client 29 MB, SQLAlchemy 29 MB, …"""
+
+
+def inside(engine: DockerEngine, program: str, *args: str) -> str:
+    """What a program of the image prints, in a container such as the chart's: no root, nothing to write to."""
+    limits = ("--rm", "--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+    return engine.docker("run", *limits, f"--entrypoint={program}", TAG, *args).strip()
+
+
+def test_it_holds_the_pinned_programs(docker_engine: DockerEngine, watchdog_image: str):
+    assert inside(docker_engine, "watchdog", "--version").endswith("0.1.0")
+    assert inside(docker_engine, "helm", "version", "--short").startswith("v4.3")
+    assert inside(docker_engine, "docker-compose", "version", "--short") == "2.40.3"
+
+
+def test_it_is_not_root(docker_engine: DockerEngine, watchdog_image: str):
+    look = "import os; s = os.stat('/var/lib/watchdog'); print(os.getuid(), os.getgid(), s.st_uid, s.st_gid)"
+    assert inside(docker_engine, "python", "-c", look) == "65532 65532 65532 65532"
+
+
+def test_what_is_native_runs(docker_engine: DockerEngine, watchdog_image: str):
+    used = "import cel_expr_python, psycopg, pydantic, sqlalchemy, ssl, sqlite3, kubernetes.client; print('all')"
+    assert inside(docker_engine, "python", "-c", used) == "all"
+
+
+def test_it_is_small(docker_engine: DockerEngine, watchdog_image: str):
+    """Only what is run: no compiler, no pip, no tests."""
+    layers = docker_engine.client.api.history(watchdog_image)
+    assert sum(layer["Size"] for layer in layers if "COPY" in layer["CreatedBy"]) < OURS
+    assert inside(docker_engine, "python", "-c", "import importlib.util as i; print(i.find_spec('pip'))") == "None"

@@ -1,0 +1,103 @@
+"""Gates of the tiers: what must also hold for evidence to count. Each only ever takes a trip away.
+
+Shapes as in `tiers`: events (..., tracks, scrapes), total (..., 1, scrapes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from watchdog.judge.compare.arrays import Array, Flags, trailing
+from watchdog.judge.compare.eprocess import best_ratio
+
+LASTING = 60.0
+GROSS_LASTING = 30.0
+"""Seconds for which an excess must last: shorter is a blip."""
+_BLIP = 45.0
+_SPEAKS, _SPEAKS_MORE, _SPEAKS_MOST = 1.5, 0.02, 2.5
+"""ln likelihood ratio; a second; at most. The longer the watch, the more often chance has had its turn."""
+_AHEAD = 120.0
+_TREND = 6
+_EXPECTED = 5.0
+"""A block is looked at alone only where p* lets this many events be expected in it."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What happened in each scrape. `reach`: how many intervals it covers; 0 where there was no sample."""
+
+    events: Array
+    total: Array
+    reach: Array
+
+
+def gated(evidence: Array, opened: Flags) -> Array:
+    """A gate only ever takes evidence away."""
+    return np.where(opened, evidence, np.minimum(evidence, 0.0))
+
+
+def fine_gates(
+    counts: Counts, counted: Counts, p_star: Array, phi: Array, interval: float, start: Array | float = 0.0
+) -> Flags:
+    """The gates that hold for all beginnings of the fine tier; `counted` is `counts` without the start-up."""
+    opened = lasting(counted, p_star, interval, LASTING, start)
+    return opened & ~recovering(counts, p_star, phi, interval)
+
+
+def lasting(counts: Counts, bound: Array, interval: float, seconds: float, start: Array | float = 0.0) -> Flags:
+    """Gate: the last `seconds`, all after `start`, are over the bound, in each part that is large enough to tell.
+
+    With much traffic the parts are scrapes, with less halves, with little the whole. Parts without requests say
+    nothing.
+    """
+    scrapes = max(1, round(seconds / interval))
+    k, n = trailing(counts.events, scrapes), trailing(counts.total, scrapes)
+    expected = bound * n
+    opened: Flags = k > expected
+    opened = opened & (np.arange(1, k.shape[-1] + 1) * interval >= start + scrapes * interval - 1e-6)
+    for size in {1, scrapes // 2} - {0, scrapes}:
+        parts = scrapes // size
+        part_k, part_n = trailing(counts.events, size), trailing(counts.total, size)
+        over = (part_k > bound * part_n) | (part_n <= 0)
+        every = over.copy()
+        for back in range(size, parts * size, size):
+            every[..., back:] &= over[..., :-back]
+        opened &= every | (expected < parts * _EXPECTED)
+    return opened
+
+
+def not_a_blip(events: Array, total: Array, p_star: Array, phi: Array, interval: float) -> Flags:
+    """Gate of one beginning of the fine tier: without their worst 45 s in a row, the counts still speak against p*.
+
+    Speak: their ln likelihood ratio at its best is over 1.5, after two minutes over 2.5. `events` and `total` are zero
+    before the beginning.
+    """
+    width = max(1, round(_BLIP / interval))
+    total = np.broadcast_to(total, events.shape)
+    excess = trailing(events - p_star * total, width)
+    numbers = np.arange(excess.shape[-1])
+    worst = np.maximum.accumulate(np.where(excess >= np.maximum.accumulate(excess, axis=-1), numbers, 0), axis=-1)
+    rest_k = np.cumsum(events, axis=-1) - np.take_along_axis(trailing(events, width), worst, axis=-1)
+    rest_n = np.cumsum(total, axis=-1) - np.take_along_axis(trailing(total, width), worst, axis=-1)
+    wanted = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum((numbers + 1) * interval - LASTING, 0), _SPEAKS_MOST)
+    opened: Flags = best_ratio(p_star, rest_k / phi, rest_n / phi) > wanted
+    return opened
+
+
+def recovering(counts: Counts, p_star: Array, phi: Array, interval: float) -> Flags:
+    """Gate: the log rate of the last 6 scrapes falls (z < −2), and 120 s ahead it would be below p*."""
+    ages = np.arange(counts.total.shape[-1]) * interval
+    seen = np.broadcast_to(counts.total > 0, counts.events.shape)
+    y = np.where(seen, np.log((counts.events + 0.5) / (counts.total + 1)), 0.0)
+    w = np.where(seen, (counts.events + 0.5) / phi, 0.0)
+    sums = [trailing(part, _TREND) for part in (w, w * ages, w * ages**2, w * y, w * y * ages)]
+    weight, x, xx, yy, xy = sums
+    weight = np.maximum(weight, 1e-12)
+    spread = np.maximum(xx - x * x / weight, 1e-12)
+    slope = (xy - x * yy / weight) / spread
+    ahead = yy / weight + slope * (ages + _AHEAD - x / weight)
+    enough = trailing(seen.astype(float), _TREND) >= 3
+    falling: Flags = (slope * np.sqrt(spread) < -2) & (ahead < np.log(p_star)) & enough
+    return falling
