@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import cast, get_args
 
 from watchdog.act.helm_cluster import suspend
@@ -21,6 +21,7 @@ from watchdog.act.helm_owners import Owner, OwnerKind
 from watchdog.act.helm_plan import Step, differences, mark_of, next_step
 from watchdog.act.helm_reading import read
 from watchdog.act.helm_storage import Storage, parse
+from watchdog.clock import Clock, SystemClock
 from watchdog.errors import Refused, Unavailable
 from watchdog.kubernetes.client import Cluster
 from watchdog.kubernetes.releases import DEPLOYED, PLAN_LABEL, SUPERSEDED, Release
@@ -43,7 +44,9 @@ _LOOK = 0.5  # seconds between looks at a helm that a killed watchdog left behin
 class HelmActor:
     """The `Actor` of targets with a `helm:` section."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        """`clock`: what the age of a pending operation is read from."""
+        self._clock = clock or SystemClock()
         self._clusters: dict[tuple[str | None, str | None], Cluster] = {}
         self._lock = threading.Lock()
 
@@ -108,11 +111,11 @@ class HelmActor:
         description = _description(plan.id, plan.to_revision)
         argv = arguments(spec, major, plan.to_revision, target.rollback.timeout, description)
         pid = _wait_for_it(argv, deadline)
-        history, step = _look(storage, plan, spec)
+        history, step = self._look(storage, plan, spec)
         patience = min(deadline, time.monotonic() + GRACE)
         while step.kind == "ours is pending" and time.monotonic() < patience:
             time.sleep(_LOOK)
-            history, step = _look(storage, plan, spec)
+            history, step = self._look(storage, plan, spec)
         if step.kind in {"done", "refuse"}:
             return step.kind == "done", step.reason, ""
         if pid is not None:
@@ -128,6 +131,10 @@ class HelmActor:
             return True, f"revision {version} brings {plan.to_revision} back", output
         reason = f"`helm rollback` {done.outcome}: {mask(last_words(done), ())}"
         return False, f"{reason}{self._aftermath(storage, plan, version)}", output
+
+    def _look(self, storage: Storage, plan: Plan, spec: HelmSpec) -> tuple[list[Release], Step]:
+        history = storage.history()
+        return history, next_step(history, plan, spec.pending_limit, self._clock.now())
 
     def _aftermath(self, storage: Storage, plan: Plan, version: int) -> str:
         """What a failed attempt left, in words; a mark that made no revision is taken off again."""
@@ -162,11 +169,6 @@ def _restorable(history: Sequence[Release], wanted: str, spec: HelmSpec) -> Rele
     if stored.status not in (DEPLOYED, SUPERSEDED):
         raise Refused(f"revision {wanted} of release {spec.release} is {stored.status}: it never ran as a whole")
     return stored
-
-
-def _look(storage: Storage, plan: Plan, spec: HelmSpec) -> tuple[list[Release], Step]:
-    history = storage.history()
-    return history, next_step(history, plan, spec.pending_limit, datetime.now(UTC))
 
 
 def _description(plan: str, to: str) -> str:
