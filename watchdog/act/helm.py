@@ -45,6 +45,7 @@ class HelmActor:
     """The `Actor` of targets with a `helm:` section."""
 
     def __init__(self, clock: Clock | None = None) -> None:
+        """`clock`: what the age of a pending operation is read from."""
         self._clock = clock or SystemClock()
         self._clusters: dict[tuple[str | None, str | None], Cluster] = {}
         self._lock = threading.Lock()

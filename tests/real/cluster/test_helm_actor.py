@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -149,38 +151,39 @@ def test_never_beside_an_operation_but_over_a_dead_one(release: Release):
     assert release.statuses()[4] == "deployed"
 
 
-def _begin_plan(release: Release, plan: Plan) -> Any:
-    """What a watchdog does that is then killed: mark, and begin."""
-    name, mark = f"sh.helm.release.v1.app.v{plan.to_revision}", f"{PLAN_LABEL}={plan.id}.3"
+SLOW = "command={/bin/busybox,sh,-c,sleep 6; exec /usr/bin/python3 /service.py --host 0.0.0.0 --port 8080}"
+"""Ready after some seconds: a rollback to it stays in its middle for as long."""
+
+
+@contextlib.contextmanager
+def _in_the_middle(release: Release) -> Iterator[tuple[Plan, subprocess.Popen[str]]]:
+    """What a watchdog did that was then killed: it marked the revision to bring back, and Helm is under way."""
+    release.deploy(SLOW, wait=False)
+    release.deploy("note=two")
+    plan = release.plan("1")
+    name, mark = "sh.helm.release.v1.app.v1", f"{PLAN_LABEL}={plan.id}.3"
     release.cluster.kubectl("label", "secret", name, mark, "-n", release.namespace)
     helm = release.cluster.begin(*plan.draft.commands[-1])
-    wait_until(lambda: release.statuses().get(3) == "pending-rollback", "the rollback to be under way")
-    return helm
+    try:
+        wait_until(lambda: release.statuses().get(3) == "pending-rollback", "the rollback to be under way", 20)
+        yield plan, helm
+    finally:
+        kill_group(helm)
 
 
 def test_killed_in_the_middle_it_is_finished(release: Release):
-    release.deploy()
-    release.deploy("probePath=/nothing", wait=False)
-    plan = release.plan("1")
-    kill_group(_begin_plan(release, plan))
-    assert release.statuses()[3] == "pending-rollback"
-
-    result = release.actor.execute(release.target(), plan, revision("1"))
-
+    with _in_the_middle(release) as (plan, helm):
+        kill_group(helm)
+        assert release.statuses()[3] == "pending-rollback"
+        result = release.actor.execute(release.target(), plan, revision("1"))
     assert result.ok, (result.reason, result.output)
     assert release.statuses() == {1: "superseded", 2: "superseded", 3: "pending-rollback", 4: "deployed"}
     assert release.stored()[4][PLAN_LABEL] == f"{plan.id}.4"
 
 
 def test_a_helm_that_outlived_the_watchdog_is_waited_for(release: Release):
-    release.deploy()
-    release.deploy("probePath=/nothing", wait=False)
-    plan = release.plan("1")
-    helm = _begin_plan(release, plan)
-    try:
+    with _in_the_middle(release) as (plan, _):
         result = release.actor.execute(release.target(), plan, revision("1"))
-    finally:
-        kill_group(helm)
     assert result.reason == "already as planned: revision 3 brought 1 back"
     assert max(release.stored()) == 3
 
