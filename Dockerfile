@@ -36,9 +36,10 @@ RUN python3 -m venv --without-pip /opt/watchdog \
  && python3 -m pip --python /opt/watchdog/bin/python install --require-hashes --no-deps -r requirements/image.txt \
  && python3 -m venv --without-pip /opt/build \
  && python3 -m pip --python /opt/build/bin/python install --require-hashes --no-deps -r requirements/build.txt
-# What is not used: the asynchronous client, and the bytecode of models that are loaded one by one, if ever.
+# What is not used: others' tests, the asynchronous client, and the bytecode of models that are loaded one by one.
 RUN packages=$(/opt/watchdog/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
- && rm -rf "$packages/kubernetes/aio" "$packages"/kubernetes/client/*/__pycache__ && mkdir /state
+ && rm -rf "$packages/kubernetes/aio" "$packages"/kubernetes/client/*/__pycache__ \
+ && find "$packages/numpy" "$packages/scipy" -type d -name tests -prune -exec rm -rf {} + && mkdir /state
 COPY LICENSE README.md CHANGELOG.md pyproject.toml ./
 COPY rules rules
 COPY watchdog watchdog

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from ruamel.yaml import YAML
 
 from scripts.chart_schema import FILE, updated
-from tests.chart.conftest import CHART, SIDECAR, one, template_words
+from tests.chart.conftest import CHART, ROOT, SIDECAR, one, template_words
 from watchdog.settings import load
 
 APP = {"name": "app", "helm": {"release": "app"}, "rules": ["crash"]}
@@ -157,3 +158,13 @@ def test_every_value_has_its_line_in_values_yaml():
     values = YAML(typ="safe", pure=True).load(CHART / "values.yaml")
     known = json.loads(FILE.read_text())["properties"]
     assert set(known) - {"global"} == set(values)
+
+
+def test_the_image_installs_what_the_program_is_tested_with():
+    runtime, image = (set(pins(ROOT / f"requirements/{name}.txt")) for name in ("runtime", "image"))
+    assert runtime - image == set(), "run: make lock"
+    assert {pin.partition("==")[0] for pin in image - runtime} == {"psycopg", "psycopg-binary"}
+
+
+def pins(lock):
+    return re.findall(r"^[A-Za-z0-9_.-]+==[^ ;]+", lock.read_text(), re.MULTILINE)

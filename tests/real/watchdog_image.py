@@ -128,7 +128,7 @@ def _base(engine: DockerEngine, tag: str, *, build: bool) -> None:
     engine.client.api.import_image_from_data(buffer.getvalue(), repository=tag, changes=[f"ENV PATH={path}"])
 
 
-def _shell(archive: tarfile.TarFile, programs: Iterable[str] = ("sh", "cp", "mv", "rm", "mkdir", "ls")) -> None:
+def _shell(archive: tarfile.TarFile, programs: Iterable[str] = ("sh", "cp", "rm", "mkdir", "find")) -> None:
     archive.add(BUSYBOX, "bin/busybox")
     for name in programs:
         _link(archive, Path("bin") / name, "busybox")
