@@ -151,8 +151,9 @@ def _platforms(targets: Sequence[Target]) -> tuple[dict[str, Platform], dict[str
     return platforms, actors
 
 
-def found_by(patterns: Sequence[Target]) -> list[Target]:
-    """The targets that these patterns stand for now, asked of the platform. Raises Unavailable, Refused."""
+def found_by(patterns: Sequence[Target], beside: Sequence[Target] = ()) -> list[Target]:
+    """The targets that these patterns stand for now, asked of the platform; without releases that are among `beside`.
+    Raises Unavailable, Refused."""
     platforms, _ = _platforms(patterns)
     found: list[Target] = []
     for pattern in patterns:
