@@ -1,8 +1,8 @@
 """A real Kubernetes node of the tests' own: etcd, API server, controller-manager, scheduler, kubelet with containerd
 and kube-proxy, in namespaces of their own, and what a test does with it.
 
-Ready in some 5 s. Addresses: nodes and pods can be reached from here (10.88.N.0/24), and nothing gets out. Its end, or
-that of the test run, ends every process of it.
+Ready in some 5 s. Addresses: nodes and pods can be reached from here (10.88.N.0/24), and nothing gets out. It ends with
+`remove`, and also when the test run is killed: live.sh, a process of its own, waits for either and clears up.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import fcntl
 import itertools
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -25,12 +26,14 @@ from tests.real.cluster.images import write_images
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PROGRAMS = ROOT / ".cache" / "go" / "bin"
-"""What scripts/test-deps builds."""
+"""What scripts/build-cluster builds."""
 IMAGES = ROOT / ".cache" / "images"
 CHART = HERE / "chart"
 KUBERNETES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
 MOST = 8
 """Clusters at once on one machine."""
+STARTS_WITHIN, ENDS_WITHIN = 180.0, 120.0
+"""Seconds, on a machine that does much else."""
 
 _numbers = itertools.count(1)
 
@@ -70,6 +73,7 @@ class Cluster:
             "HOME": str(self.state),
             "KUBECONFIG": str(self.kubeconfig),
         }
+        self._life: subprocess.Popen[str] | None = None
         self._variables = {
             "KC_BIN": str(PROGRAMS),
             "KC_STATE": str(self.state),
@@ -82,14 +86,26 @@ class Cluster:
     def start(self) -> None:
         """Returns when the node is Ready."""
         write_images(IMAGES)
-        self._script("down.sh")  # what a run that was killed may have left
-        done = self._script("up.sh")
-        assert done.returncode == 0, done.stdout + done.stderr
+        self._life = subprocess.Popen(
+            ["bash", str(HERE / "live.sh")],
+            env={**self.environment, **self._variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._lock,  # held there too: the index is free only when all of this cluster is gone
+            text=True,
+            start_new_session=True,
+        )
+        assert self._life.stdout is not None
+        answered, _, _ = select.select([self._life.stdout], [], [], STARTS_WITHIN)
+        if not (answered and self._life.stdout.readline()):
+            raise AssertionError(f"the cluster did not start:\n{Path(self._lock.name).read_text()}")
 
     def remove(self) -> None:
         """End it, and leave nothing behind."""
         try:
-            self._script("down.sh")
+            if self._life is not None:
+                self._life.communicate(timeout=ENDS_WITHIN)  # closes its stdin: the sign to end
+                assert self._life.returncode == 0, Path(self._lock.name).read_text()
         finally:
             self._lock.close()
 
@@ -202,20 +218,6 @@ class Cluster:
         )
         assert done.returncode == 0, done.stderr
 
-    def _script(self, name: str) -> subprocess.CompletedProcess[str]:
-        with (Path("/tmp") / f"kc-{self.index}.log").open("w+") as log:  # no pipe: what it starts lives on
-            done = subprocess.run(
-                ["bash", str(HERE / name)],
-                env={**self.environment, **self._variables},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                timeout=180,
-                check=False,
-            )
-            log.seek(0)
-            return subprocess.CompletedProcess(done.args, done.returncode, "", log.read())
-
 
 def kill_group(process: subprocess.Popen[str]) -> None:
     """End what `begin` began, and all that it started."""
@@ -226,11 +228,12 @@ def kill_group(process: subprocess.Popen[str]) -> None:
 
 def _a_free_index() -> tuple[IO[str], int]:
     for index in range(MOST):
-        lock = Path(f"/tmp/kc-{index}.lock").open("w")  # noqa: SIM115 -- held until the cluster is removed
+        lock = Path(f"/tmp/kc-{index}.lock").open("a")  # noqa: SIM115 -- held until the cluster is removed
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
             continue
+        lock.truncate(0)  # it is the log of the start and the end as well
         return lock, index
     raise AssertionError(f"{MOST} clusters run on this machine already")

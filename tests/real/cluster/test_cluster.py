@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.real.cluster.cluster import CHART, Cluster, wait_until
+from tests.real.cluster.cluster import CHART, ROOT, Cluster, wait_until
 
 ROLE = """
 apiVersion: v1
@@ -71,6 +72,13 @@ def test_the_api_server_can_be_away(cluster: Cluster):
     wait_until(lambda: cluster.run("kubectl", "get", "nodes").returncode == 0, "the API server to be back")
 
 
+def traces(index: int, init: str) -> list[str]:
+    """What is there of a cluster, by name."""
+    links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, timeout=10, check=True).stdout
+    places = [Path(f"/proc/{init}"), Path(f"/tmp/kc-{index}"), *Path("/sys/fs/cgroup").glob(f"*/kc{index}")]
+    return [str(place) for place in places if place.exists()] + ([f"kch{index}"] if f"kch{index}" in links else [])
+
+
 def test_two_at_once_and_nothing_is_left(cluster: Cluster):
     other = Cluster()
     try:
@@ -78,10 +86,26 @@ def test_two_at_once_and_nothing_is_left(cluster: Cluster):
         assert other.index != cluster.index
         assert "node1" in other.kubectl("get", "nodes")
         init = (other.state / "pid" / "init").read_text().strip()
+        assert len(traces(other.index, init)) > 3
     finally:
         other.remove()
-    assert not Path(f"/proc/{init}").exists()
-    assert not other.state.exists()
-    links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, timeout=10, check=True).stdout
-    assert f"kch{other.index}" not in links
-    assert not list(Path("/sys/fs/cgroup").glob(f"*/kc{other.index}"))
+    assert not traces(other.index, init)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_nothing_is_left_of_a_test_run_that_was_killed():
+    program = (
+        "from tests.real.cluster.cluster import Cluster; c = Cluster(); c.start(); print(c.index, flush=True); input()"
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert run.stdout is not None
+        index = int(run.stdout.readline())
+        init = Path(f"/tmp/kc-{index}/pid/init").read_text().strip()
+        assert len(traces(index, init)) > 3
+    finally:
+        run.kill()
+        run.communicate(timeout=10)
+    wait_until(lambda: not traces(index, init), "the cluster of the killed run to be gone")
