@@ -21,7 +21,7 @@ from watchdog.engine import Engine, Parts
 from watchdog.histories import Histories
 from watchdog.jobs import Jobs, Pool
 from watchdog.model.incident import Event, Notice
-from watchdog.model.target import Target
+from watchdog.model.target import HelmSpec, Target
 from watchdog.observe.base import Discovery, Gauge, Platform
 from watchdog.report.base import Receiver
 from watchdog.report.metrics import Metrics
@@ -158,7 +158,12 @@ def found_by(patterns: Sequence[Target], beside: Sequence[Target] = ()) -> list[
     found: list[Target] = []
     for pattern in patterns:
         found += cast("Discovery", platforms[pattern.spec.kind]).discover(pattern)
-    return found
+    taken = {_release(target) for target in beside}
+    return [target for target in found if _release(target) not in taken]
+
+
+def _release(target: Target) -> tuple[str, str] | None:
+    return (target.spec.namespace, target.spec.release) if isinstance(target.spec, HelmSpec) else None
 
 
 def _gauges(settings: Settings) -> dict[str, Gauge]:
