@@ -120,7 +120,7 @@ def test_a_scrape_costs_under_a_millisecond():
     """Processor time, so that a busy machine does not matter; the best of several."""
     known = calibrated((0.5, 0.1, 0.02), CompareKind.latency, edges=(0.1, 0.25, 1.0))
     after = counts(np.random.default_rng(2), 40, (0.5, 0.1, 0.02))
-    assert _seconds(lambda: judge_counts("r", "latency", known, after, weight=0.5), 20) < 0.002
+    assert _seconds(lambda: judge_counts("r", "latency", known, after, weight=0.5), 50) < 0.001
 
 
 def test_calibration_costs_under_a_second():
