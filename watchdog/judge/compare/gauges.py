@@ -73,10 +73,13 @@ def _bound(median: Array, scale: Array, tolerance: float) -> Array:
 
 def _centre(history: Array) -> tuple[Array, Array]:
     """(median, max(1.4826·MAD, .3·SD, 2 % of the median)); NaN is left out."""
-    some = np.where(np.isnan(history).all(axis=-1, keepdims=True), 0.0, history)
-    median = np.nanmedian(some, axis=-1)
-    deviation = 1.4826 * np.nanmedian(np.abs(some - median[..., None]), axis=-1)
-    scale = np.maximum(np.maximum(deviation, 0.3 * np.nanstd(some, axis=-1)), 0.02 * np.abs(median))
+    missing = np.isnan(history)
+    # The plain functions are ten times as fast, and most histories are whole.
+    middle, spread = (np.nanmedian, np.nanstd) if missing.any() else (np.median, np.std)
+    some = np.where(missing.all(axis=-1, keepdims=True), 0.0, history)
+    median = middle(some, axis=-1)
+    deviation = 1.4826 * middle(np.abs(some - median[..., None]), axis=-1)
+    scale = np.maximum(np.maximum(deviation, 0.3 * spread(some, axis=-1)), 0.02 * np.abs(median))
     return median, np.maximum(scale, 1e-12)
 
 

@@ -75,9 +75,11 @@ def course(counts: Counts, bounds: Bounds, interval: float) -> Course:
     start = bounds.start[..., None, None]
     phi = busier(bounds.phi, counts, bounds.usual)
     free = fine_evidence(counts, p_star, phi, start, interval)
-    counted = since(counts, start, interval)
-    opened = fine_gates(counts, counted, p_star, phi, interval, start)
-    return Course(gross=_gross(counts, bounds, interval), fine=gated(free, opened), ungated=free)
+    fine = free
+    if (free > 0).any():
+        opened = fine_gates(counts, since(counts, start, interval), p_star, phi, interval, start)
+        fine = gated(free, opened)
+    return Course(gross=_gross(counts, bounds, interval), fine=fine, ungated=free)
 
 
 def busier(phi: Array, counts: Counts, usual: Array) -> Array:
@@ -107,7 +109,10 @@ def _gross(counts: Counts, bounds: Bounds, interval: float) -> Array:
 def gross_evidence(counts: Counts, bound: Array, phi: Array, interval: float) -> Array:
     """ln E of the gross tier, behind its gate."""
     k, n = np.cumsum(counts.events, axis=-1) / phi, np.cumsum(counts.total, axis=-1) / phi
-    return gated(ln_e(bound, k, n), lasting(counts, bound, interval, GROSS_LASTING))
+    evidence = ln_e(bound, k, n)
+    if not (evidence > 0).any():
+        return evidence
+    return gated(evidence, lasting(counts, bound, interval, GROSS_LASTING))
 
 
 def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, interval: float) -> Array:
@@ -133,6 +138,8 @@ def _from(first: int, counts: Counts, p_star: Array, phi: Array, interval: float
     star = p_star[..., first:] if p_star.shape[-1] > 1 else p_star
     scale = phi[..., first:] if phi.shape[-1] > 1 else phi
     evidence = ln_e(star, np.cumsum(k, axis=-1) / scale, np.cumsum(n, axis=-1) / scale)
+    if not (evidence > 0).any():  # a gate would change nothing: most scrapes of most watches
+        return evidence
     return gated(evidence, not_a_blip(k, n, star, scale, interval))
 
 

@@ -1,0 +1,114 @@
+"""CPU and memory: blocks, levels, seasons, trends."""
+
+import numpy as np
+import pytest
+
+from watchdog.judge.compare import gauges, gauging, growth
+from watchdog.model.measurement import Verdict
+
+INTERVAL = 15.0
+
+
+def noisy(level, scrapes, seed=1, sd=0.05):
+    return level * np.exp(sd * np.random.default_rng(seed).standard_normal(scrapes))
+
+
+def judged(after, before=None, **more):
+    before = noisy(0.2, 5760) if before is None else before
+    known = gauging.calibrate_level(before, interval=INTERVAL, watch_seconds=600, higher_is_worse=True)
+    return gauging.judge_level("cpu", "cpu", known, after, interval=INTERVAL, weight=0.25, **more)
+
+
+def test_blocks_leave_out_what_is_missing():
+    assert gauges.blocks(np.array([1, 3, np.nan, 2, np.nan, np.nan, np.nan, np.nan, 9.0]), INTERVAL)[0] == 2
+    assert np.isnan(gauges.blocks(np.array([np.nan] * 4), INTERVAL)[0])
+
+
+def test_twice_the_cpu_fails_within_three_minutes():
+    assert judged(noisy(0.4, 12, seed=2)).verdict is Verdict.failed
+
+
+def test_the_same_cpu_passes():
+    found = judged(noisy(0.2, 40, seed=3))
+    assert found.verdict is Verdict.passed
+    assert "not worse" in found.sentence or "nothing unusual" in found.sentence
+
+
+def test_less_cpu_never_fails():
+    assert judged(noisy(0.05, 40, seed=4)).ln_e <= 0
+
+
+def test_a_tenth_more_of_a_very_steady_gauge_does_no_harm():
+    steady = np.full(5760, 0.2)
+    assert judged(np.full(40, 0.22), before=steady).ln_e <= 0
+
+
+def test_no_samples_are_inconclusive():
+    assert judged(np.full(40, np.nan)).verdict is Verdict.inconclusive
+    assert judged(np.zeros(0)).verdict is Verdict.inconclusive
+
+
+def test_the_same_time_yesterday_must_agree():
+    after = noisy(0.4, 40, seed=5)
+    assert judged(after, yesterday=noisy(0.4, 40, seed=6)).verdict is Verdict.passed
+    assert judged(after, yesterday=noisy(0.2, 40, seed=6)).verdict is Verdict.failed
+
+
+def test_a_view_per_request_must_agree():
+    """Three times the traffic needs more CPU; a request needs no more than before."""
+    known = gauging.calibrate_level(noisy(0.002, 5760), interval=INTERVAL, watch_seconds=600, higher_is_worse=True)
+    assert judged(noisy(0.5, 40), others=((known, noisy(0.0017, 40)),)).verdict is Verdict.passed
+
+
+@pytest.mark.parametrize(("values", "s", "variance"), [([1, 2, 3, 4], 6, 8.666667), ([1, 1, 2, 2], 4, 6.666667)])
+def test_mann_kendall(values, s, variance):
+    assert growth.mann_kendall(np.array(values, float)) == (s, pytest.approx(variance))
+
+
+def test_theil_sen_is_the_median_slope():
+    assert growth.theil_sen(np.arange(5.0), np.array([0, 1, 2, 3, 100.0]), 0.0)[0] == 1
+
+
+def test_autocorrelation_makes_a_trend_less_certain():
+    rng = np.random.default_rng(7)
+    slow = np.cumsum(rng.standard_normal(60)) * 0.9
+    assert growth.hamed_rao(np.arange(60.0), slow) > 1.5
+    assert growth.hamed_rao(np.arange(60.0), rng.standard_normal(60)) < 1.6
+
+
+def grown(values, limit=1e9, before=None):
+    known = gauging.calibrate_growth(before, interval=INTERVAL, limit=limit)
+    return gauging.judge_growth("memory", "memory", known, values, interval=INTERVAL, watch_seconds=600, weight=0.1)
+
+
+MINUTES = np.arange(40) * INTERVAL / 60
+
+
+def test_a_leak_fails_at_half_the_watch():
+    leak = noisy(5e8, 40, sd=0.003) * (1 + 0.05 * MINUTES)
+    assert grown(leak[:19]).verdict is Verdict.inconclusive
+    assert grown(leak[:20]).verdict is Verdict.failed
+    assert "reaches its limit in" in grown(leak[:20]).sentence
+
+
+def test_a_cache_that_fills_up_is_no_leak():
+    assert grown(noisy(5e8, 40, sd=0.003) * (1.4 - 0.4 * np.exp(-MINUTES / 2))).verdict is Verdict.passed
+
+
+def test_the_previous_version_grew_as_fast():
+    leak = noisy(5e8, 40, sd=0.003) * (1 + 0.01 * MINUTES)
+    assert grown(leak, before=noisy(5e8, 40, seed=9, sd=0.003) * (1 + 0.01 * MINUTES) * 1.2).verdict is Verdict.passed
+
+
+def test_without_a_limit_growth_is_told_but_never_fails():
+    found = grown(noisy(5e8, 40, sd=0.003) * (1 + 0.05 * MINUTES), limit=None)
+    assert found.verdict is Verdict.passed
+    assert "does not reach" in found.sentence
+
+
+def test_restarts_and_probes():
+    restarts = gauging.judge_restarts("restarts", np.array([0, 1, 0, 1, 1.0]), interval=INTERVAL, weight=0.125)
+    assert restarts.verdict is Verdict.failed
+    assert "3 restarts in 75 s" in restarts.sentence
+    probes = gauging.judge_probes("ready", np.array([1, 1, 0, 0.0]), np.ones(4), weight=0.125)
+    assert probes.verdict is Verdict.passed or probes.ln_e > 0
