@@ -34,7 +34,9 @@ MEASUREMENTS: dict[str, Callable[[Path], Iterator[Row]]] = {
 def main() -> int:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure how fast and small the watchdog is.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(MEASUREMENTS)}; by default all but the last")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(MEASUREMENTS)}; by default all but the last"
+    )
     names = parser.parse_args().names or [name for name in MEASUREMENTS if name not in LONG]
     if unknown := set(names) - set(MEASUREMENTS):
         parser.error(f"{', '.join(sorted(unknown))}: not measured here; known: {', '.join(MEASUREMENTS)}")

@@ -1,7 +1,7 @@
 """On a Kubernetes cluster of its own: from a crash-looping `helm upgrade` to ready pods of the version before.
 
-What Kubernetes and Helm need is measured first, without a watchdog: the same upgrade, and `helm rollback --wait` by hand
-in the moment the second container has crashed. Then the same under guard, the API requests, and the memory with
+What Kubernetes and Helm need is measured first, without a watchdog: the same upgrade, and `helm rollback --wait` by
+hand in the moment the second container has crashed. Then the same under guard, the API requests, and the memory with
 thousands of releases.
 """
 
