@@ -162,6 +162,15 @@ def found_by(patterns: Sequence[Target], beside: Sequence[Target] = ()) -> list[
     return [target for target in found if _release(target) not in taken]
 
 
+def kept_by_platform(target: Target, limit: int) -> Sequence[str] | None:
+    """The revisions that the platform has itself, newest first; None where it keeps none. Raises Unavailable,
+    Refused."""
+    if not isinstance(target.spec, HelmSpec):
+        return None
+    platforms, _ = _platforms([target])
+    return platforms[target.spec.kind].history(target, limit)
+
+
 def _release(target: Target) -> tuple[str, str] | None:
     return (target.spec.namespace, target.spec.release) if isinstance(target.spec, HelmSpec) else None
 

@@ -49,10 +49,28 @@ def _target(app: App, target: Target) -> Iterator[Finding]:
             snapshot = platform.snapshot(seen, app.clock.now()) if found else None
         except (Unavailable, Refused) as error:
             missing = (str(error),)
+    if snapshot is not None and not missing:
+        missing = _cannot_go_back(app, seen, snapshot)
     good = () if target.is_pattern else _known_good(app, target)
     yield Finding(f"{target.name}: {target.spec.kind}", missing, (*notes, *good))
     for rule in target.rules:
         yield _rule(app, seen, rule, snapshot)
+
+
+def _cannot_go_back(app: App, target: Target, running: Snapshot) -> tuple[str, ...]:
+    """Why the newest known-good revision could not be brought back now, where there is one: a right that is missing,
+    an image that is gone. Changes nothing."""
+    ledger = app.store.revisions(target.name, limit=200)
+    bookmark = app.store.bookmark(target.name)
+    current = bookmark.revision if bookmark else None
+    candidate = next((r for r in ledger if r.known_good and not r.condemned and r.id != current), None)
+    if candidate is None:
+        return ()
+    try:
+        app.actors[target.spec.kind].draft(target, candidate, running)
+    except (Unavailable, Refused) as error:
+        return (f"a rollback to {candidate.id} is not possible: {error}",)
+    return ()
 
 
 def _known_good(app: App, target: Target) -> tuple[str, ...]:

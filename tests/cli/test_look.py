@@ -12,7 +12,7 @@ STATUS = {
 }  # fmt: skip
 REVISION = {
     "id", "seen_at", "summary", "running", "known_good", "known_good_at", "known_good_because", "condemned", "exact",
-    "note", "images", "same_as", "watch", "watch_state", "incident",
+    "note", "images", "same_as", "watch", "watch_state", "incident", "kept",
 }  # fmt: skip
 INCIDENT = {
     "id", "target", "environment", "revision", "watch", "state", "open", "opened_at", "closed_at", "seconds",
@@ -48,7 +48,7 @@ def test_the_fields_for_machines_stay(rolled_back: Shop) -> None:
     assert [set(t) for t in status["targets"]] == [STATUS]
     assert (status["targets"][0]["revision"], status["targets"][0]["known_good"]) == ("v1", True)
     history = rolled_back.run("history", "shop", "-o", "json").json
-    assert set(history) == {"target", "environment", "revisions"}
+    assert set(history) == {"target", "environment", "revisions", "unseen"}
     assert all(set(r) == REVISION for r in history["revisions"])
     assert [(r["id"], r["running"], r["condemned"]) for r in history["revisions"]] == [
         ("v2", False, True),

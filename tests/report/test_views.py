@@ -151,3 +151,10 @@ def test_every_field_of_a_revision_is_shown_or_left_out_on_purpose():
 
     left_out = set(Revision.model_fields) - set(RevisionView.model_fields)
     assert left_out == {"target", "fingerprint", "recorded"}
+
+
+def test_what_the_platform_itself_keeps(story):
+    view = history_view(story.target, story.revisions, [story.watch], "r9", kept=("r9", "r6"))
+    assert [(r.id, r.kept) for r in view.revisions if r.kept] == [("r9", True)]
+    assert view.unseen == ("r6",)
+    assert history_view(story.target, story.revisions, [story.watch], "r9").revisions[0].kept is None

@@ -1,4 +1,5 @@
-"""The commands that only read the store: they work while the daemon is down, and on a copy of its state."""
+"""The commands that only read the store: they work while the daemon is down, and on a copy of its state. `history` of a
+Helm release also asks Helm's own, where the cluster answers."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from watchdog.cli.common import DEFAULT_CONFIG, ConfigOption, Output, OutputOption, opened, settings_of, show
-from watchdog.errors import UnknownName
+from watchdog.app import kept_by_platform
+from watchdog.cli.common import DEFAULT_CONFIG, ConfigOption, Output, OutputOption, err, opened, settings_of, show
+from watchdog.errors import Refused, Unavailable, UnknownName
 from watchdog.report.render import history_table, incidents_table, status_table
 from watchdog.report.story import explanation
 from watchdog.report.views import history_view, incidents_view
@@ -38,10 +40,14 @@ def history(
         raise UnknownName(f"no target {target!r} in {config}; it has: {settings.roster.names()}")
     with opened(settings) as store:
         bookmark = store.bookmark(target)
-        running = bookmark.revision if bookmark else None
-        view = history_view(
-            settings.roster[target], store.revisions(target, limit), store.watches(target, limit=500), running
-        )
+        revisions, watches = store.revisions(target, limit), store.watches(target, limit=500)
+    kept = None
+    try:
+        kept = kept_by_platform(settings.roster[target], limit)
+    except (Unavailable, Refused) as error:
+        err.print(f"note: only the ledger is shown: {error}", style="yellow", markup=False)
+    running = bookmark.revision if bookmark else None
+    view = history_view(settings.roster[target], revisions, watches, running, kept)
     show(view, history_table(view), output)
 
 

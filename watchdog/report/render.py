@@ -95,7 +95,8 @@ def status_table(view: StatusView) -> RenderableType:
 def history_table(view: HistoryView) -> RenderableType:
     """`watchdog history TARGET`: newest first."""
     if not view.revisions:
-        return words(f"no revision of {view.target} has been seen yet", style=DIM)
+        others = f"; the platform has {', '.join(view.unseen)}" if view.unseen else ""
+        return words(f"no revision of {view.target} has been seen yet{others}", style=DIM)
     table = _table("revision", "seen", "watch", "standing")
     table.add_column("what it is", ratio=1, overflow="fold")
     for revision in view.revisions:
@@ -106,7 +107,10 @@ def history_table(view: HistoryView) -> RenderableType:
             _standing(revision),
             _described(revision),
         )
-    return Group(table, words(f"{view.target} ({view.environment}); < runs now; times in UTC", style=DIM))
+    lines = [words(f"{view.target} ({view.environment}); < runs now; times in UTC", style=DIM)]
+    if view.unseen:
+        lines.insert(0, words(f"never seen running by the watchdog: {', '.join(view.unseen)}", style=DIM))
+    return Group(table, *lines)
 
 
 def incidents_table(view: IncidentsView) -> RenderableType:
@@ -171,12 +175,14 @@ _BECAUSE = {
     "watched": "its watch passed",
     "running": "it ran when the watchdog first looked",
     "approved": "a person approved it",
+    "restored": "it was restored, and proved",
 }
 
 
 def _described(revision: RevisionView) -> Text:
     parts = [revision.summary, f"brought back {revision.same_as}" if revision.same_as else ""]
     parts.append(_BECAUSE.get(revision.known_good_because, ""))
+    parts.append("no longer in the platform's own history" if revision.kept is False else "")
     if revision.note or not revision.exact:
         parts.append(("" if revision.exact else "not exact: ") + revision.note)
     return words("; ".join(part.rstrip(": ") for part in parts if part))

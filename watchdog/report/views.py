@@ -72,6 +72,8 @@ class RevisionView(Value):
     watch: str | None = None
     watch_state: str | None = None
     incident: str | None = None
+    kept: bool | None = None
+    """Whether the platform still has it (Helm's history); null: the platform keeps none, or was not asked."""
 
 
 class HistoryView(Value):
@@ -80,6 +82,8 @@ class HistoryView(Value):
     target: str
     environment: str
     revisions: tuple[RevisionView, ...]
+    unseen: tuple[str, ...] = ()
+    """Revisions that the platform has and the watchdog never saw running, newest first."""
 
 
 class IncidentView(Value):
@@ -106,9 +110,14 @@ class IncidentsView(Value):
 
 
 def history_view(
-    target: Target, revisions: Sequence[Revision], watches: Sequence[Watch], running: str | None
+    target: Target,
+    revisions: Sequence[Revision],
+    watches: Sequence[Watch],
+    running: str | None,
+    kept: Sequence[str] | None = None,
 ) -> HistoryView:
-    """The target's ledger. `running` is the bookmark's revision; the newest watch of a revision is shown with it."""
+    """The target's ledger. `running` is the bookmark's revision; the newest watch of a revision is shown with it.
+    `kept`: what the platform itself has, newest first; None: it was not asked."""
     latest: dict[str, Watch] = {}
     for watch in watches:
         if watch.revision not in latest or watch.opened_at > latest[watch.revision].opened_at:
@@ -116,11 +125,14 @@ def history_view(
     return HistoryView(
         target=target.name,
         environment=target.environment,
-        revisions=tuple(revision_view(r, latest.get(r.id), running) for r in revisions),
+        revisions=tuple(revision_view(r, latest.get(r.id), running, kept) for r in revisions),
+        unseen=tuple(name for name in kept or () if all(r.id != name for r in revisions)),
     )
 
 
-def revision_view(revision: Revision, watch: Watch | None, running: str | None) -> RevisionView:
+def revision_view(
+    revision: Revision, watch: Watch | None, running: str | None, kept: Sequence[str] | None = None
+) -> RevisionView:
     """One revision, without what was recorded of it."""
     return RevisionView(
         **revision.model_dump(include=set(RevisionView.model_fields)),
@@ -128,6 +140,7 @@ def revision_view(revision: Revision, watch: Watch | None, running: str | None) 
         watch=watch.id if watch else None,
         watch_state=watch.state.value if watch else None,
         incident=watch.incident if watch else None,
+        kept=None if kept is None else revision.id in kept,
     )
 
 

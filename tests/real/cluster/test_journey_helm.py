@@ -338,7 +338,11 @@ def test_the_script_and_the_commands(guard: Guard, cluster: Cluster, namespace: 
     daemon = guard()
     deploy(cluster, namespace, "note=two")
     daemon.until_state(WatchState.passed, "2")
-    assert "known good" in daemon.run("history", "app").stdout
+    history = json.loads(daemon.run("history", "app", "--output", "json").stdout)
+    assert [(r["id"], r["known_good"], r["kept"]) for r in history["revisions"]] == [
+        ("2", True, True),
+        ("1", True, True),
+    ]
     assert daemon.run("check").returncode == 0
     environment = {**daemon.environment, "WATCHDOG_CONFIG": str(daemon.config), "COLUMNS": "120"}
     environment["PATH"] = f"{PROGRAM.parent}:{environment['PATH']}"
