@@ -31,9 +31,8 @@ def test_it_is_not_root(docker_engine: DockerEngine, watchdog_image: str):
 
 
 def test_what_is_native_runs(docker_engine: DockerEngine, watchdog_image: str):
-    parts = "cel_expr_python, psycopg, pydantic, sqlalchemy, ssl, sqlite3, kubernetes.client, scipy.special"
-    used = f"import {parts}; print('all')"
-    assert inside(docker_engine, "python", "-c", used) == "all"
+    used = "cel_expr_python, psycopg, pydantic, sqlalchemy, ssl, sqlite3, kubernetes.client, scipy.special"
+    assert inside(docker_engine, "python", "-c", f"import {used}; print('all')") == "all"
 
 
 def test_it_is_small(docker_engine: DockerEngine, watchdog_image: str):
