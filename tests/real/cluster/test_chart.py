@@ -201,3 +201,57 @@ def test_it_is_upgraded_and_goes_and_keeps_its_state(installed: Installed):
 def pods(installed: Installed) -> list[dict[str, Any]]:
     """The watchdog's own."""
     return [p for p in installed.cluster.pods(installed.namespace) if p["metadata"]["name"].startswith("watchdog-")]
+
+
+SIDECAR = CHART.parent / "examples" / "sidecar"
+
+
+def test_a_sidecar_finishes_the_rollback_that_replaces_itself(audited: Cluster, tmp_path: Path):
+    """The rollback ends the pod that it runs in; the next pod finds the plan, and finishes it."""
+    with audited.namespace() as namespace:
+        state = tmp_path / "state"
+        state.mkdir()
+        audited.apply(VOLUME.format(namespace=namespace, folder=state))
+        watch = {**SHORT["watch"], "rollout_timeout": "60s"}
+        values: dict[str, Any] = {
+            "app": {"image": "local.test/service:1", "port": 8080, "env": [{"name": "FAULT", "value": "none"}]},
+            "watchdog": {
+                "image": TAG,
+                "rules": ["crash"],
+                "watch": watch,
+                "rollback": {**SHORT["rollback"], "timeout": "90s"},
+                "storageClass": namespace,
+            },
+        }
+        file = tmp_path / "values.yaml"
+
+        def helm(verb: str, *args: str) -> None:
+            file.write_text(json.dumps(values))
+            audited.helm(4, verb, "app", str(SIDECAR), "-n", namespace, "-f", str(file), *args)
+
+        def watchdog(*args: str) -> str:
+            words = ("exec", "-n", namespace, "deploy/app", "-c", "watchdog", "--", "watchdog", *args)
+            return audited.kubectl(*words, "-c", "/etc/watchdog/watchdog.yaml", check=False)
+
+        def told() -> dict[str, Any]:
+            text = watchdog("explain", "last", "--output", "json")
+            return json.loads(text) if text.startswith("{") else {}
+
+        try:
+            helm("install", "--wait", "--timeout", "120s")
+            wait_until(lambda: '"known_good": true' in watchdog("status", "--output", "json"), "the first version", 90)
+            values["app"]["env"][0]["value"] = "crash"
+            helm("upgrade")
+            wait_until(lambda: told().get("incident", {}).get("state") == "recovered", "the recovery", 240)
+            story = told()
+        except AssertionError as error:
+            pods = audited.kubectl("describe", "pods", "-n", namespace, check=False)[-3000:]
+            log = audited.kubectl("logs", "-n", namespace, "deploy/app", "-c", "watchdog", "--tail=60", check=False)
+            raise AssertionError(f"{error}\n{watchdog('explain', 'last')}\n{log}\n{pods}") from error
+        finally:
+            audited.helm(4, "uninstall", "app", "-n", namespace, check=False)
+            audited.kubectl("delete", "pv", namespace, "--wait=false", check=False)
+        assert story["plan"]["to_revision"] == "1"
+        assert story["rollback"]["attempts"] <= 2
+        kinds = [line["kind"] for line in story["timeline"]]
+        assert kinds.count("rollback.started") == 1
