@@ -31,6 +31,9 @@ class TrackCalibration(Value):
     gross_star: float
     gross_phi: float
     start_peak: float
+    """The highest rate seen in earlier good starts."""
+    usual: float
+    """Requests in a scrape."""
 
 
 class CountCalibration(Value):

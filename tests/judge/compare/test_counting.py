@@ -136,8 +136,16 @@ def _seconds(call, times):
     return best
 
 
-def test_what_traffic_can_show_in_words():
-    assert "cannot detect less than ×" in calibrated().sees
+@pytest.mark.parametrize(
+    ("requests", "text"),
+    [
+        (1500, "cannot detect less than ×1.6 in 10 min at 100 requests/s"),
+        (15, "cannot detect less than ×4.5 in 10 min at 1 requests/s"),
+        (3, "cannot detect less than ×11 in 10 min at 0.2 requests/s"),
+    ],
+)
+def test_what_traffic_can_show_in_words(requests, text):
+    assert calibrated(requests=requests).sees == text
 
 
 def test_fewest_requests_of_any_test():

@@ -72,8 +72,17 @@ def calibrate(
         gross_phi=gross_phi.reshape(shape),
         start=start,
         start_peak=start_peak,
-        usual=(base_n * interval / seconds).reshape(shape),
+        usual=_usual(kept.reshape(rows), seconds, base_n, interval).reshape(shape),
     )
     return Calibrated(
         bounds, base_k.reshape(shape), base_n.reshape(shape), seconds.reshape(shape), placebos.reshape(shape)
     )
+
+
+def _usual(kept: Flags, seconds: Array, requests: Array, interval: float) -> Array:
+    """Requests in a scrape of each row's baseline, without the scrapes that are cut out."""
+    seen = np.cumsum(kept[..., ::-1], axis=-1)
+    last = np.clip(np.round(seconds / interval).astype(int), 1, kept.shape[-1]) - 1
+    many = np.take_along_axis(seen, last[..., None], axis=-1)[..., 0]
+    out: Array = requests / np.maximum(many, 1)
+    return out

@@ -73,7 +73,7 @@ def calibrate_counts(
             interval,
         )
     alone = needed(budget) - log(weight * (1 - GROSS_SHARE))
-    per_second = float(found.total[0, 0] / found.seconds[0, 0])
+    per_second = float(found.bounds.usual[0, 0]) / interval
     return CountCalibration(
         kind=kind,
         tracks=tuple(_track(found, number, float(peak[0, number]), edges) for number in range(len(before.events))),
@@ -100,6 +100,7 @@ def _track(found: Calibrated, number: int, peak: float, edges: tuple[float, ...]
         gross_star=float(bounds.gross_star[0, number]),
         gross_phi=float(bounds.gross_phi[0, number]),
         start_peak=peak,
+        usual=float(bounds.usual[0, number]),
     )
 
 
@@ -124,7 +125,7 @@ def bounds_of(calibration: CountCalibration) -> Bounds:
         gross_phi=np.array([t.gross_phi for t in tracks]),
         start=np.array(calibration.start_seconds),
         start_peak=np.array([t.start_peak for t in tracks]),
-        usual=np.array([t.total * calibration.interval_seconds / t.window_seconds for t in tracks]),
+        usual=np.array([t.usual for t in tracks]),
     )
 
 

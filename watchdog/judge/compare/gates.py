@@ -17,6 +17,7 @@ GROSS_LASTING = 30.0
 """Seconds for which an excess must last: shorter is a blip."""
 _BLIP = 45.0
 _SPEAKS, _SPEAKS_MORE, _SPEAKS_MOST = 1.5, 0.02, 2.5
+_SPEAKS_RARE = 0.5
 """ln likelihood ratio; a second; at most. The longer the watch, the more often chance has had its turn."""
 _AHEAD = 120.0
 _TREND = 6
@@ -71,8 +72,8 @@ def lasting(counts: Counts, bound: Array, interval: float, seconds: float, start
 def not_a_blip(events: Array, total: Array, p_star: Array, phi: Array, interval: float) -> Flags:
     """Gate of one beginning of the fine tier: without their worst 45 s in a row, the counts still speak against p*.
 
-    Speak: their ln likelihood ratio at its best is over 1.5, after two minutes over 2.5. `events` and `total` are zero
-    before the beginning.
+    Speak: their ln likelihood ratio at its best is over 1.5, after two minutes over 2.5; with little traffic over .5.
+    `events` and `total` are zero before the beginning.
     """
     width = max(1, round(_BLIP / interval))
     total = np.broadcast_to(total, events.shape)
@@ -81,7 +82,9 @@ def not_a_blip(events: Array, total: Array, p_star: Array, phi: Array, interval:
     worst = np.maximum.accumulate(np.where(excess >= np.maximum.accumulate(excess, axis=-1), numbers, 0), axis=-1)
     rest_k = np.cumsum(events, axis=-1) - np.take_along_axis(trailing(events, width), worst, axis=-1)
     rest_n = np.cumsum(total, axis=-1) - np.take_along_axis(trailing(total, width), worst, axis=-1)
-    wanted = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum((numbers + 1) * interval - LASTING, 0), _SPEAKS_MOST)
+    often = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum((numbers + 1) * interval - LASTING, 0), _SPEAKS_MOST)
+    # Where p* lets less than one event be expected in so short a stretch, a blip can hardly be evidence.
+    wanted = np.where(p_star * trailing(total, width) >= phi, often, _SPEAKS_RARE)
     opened: Flags = best_ratio(p_star, rest_k / phi, rest_n / phi) > wanted
     return opened
 

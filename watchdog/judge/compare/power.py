@@ -15,10 +15,10 @@ _NINE_IN_TEN = 1.2816
 def smallest_factor(rate: float, p_star: float, phi: float, requests: float, needed: float) -> float | None:
     """By what factor events must rise so that nine in ten such deploys are found within so many requests.
 
-    `rate` before the deploy; `needed` is the ln E of this tier's share (ln(1/α) and its weight). None: no rise at all
-    could be found.
+    `rate` before the deploy (0 counts as half an event); `needed` is the ln E of this tier's share: ln(1/α) and its
+    weight. None: no rise at all could be found.
     """
-    base = max(rate, 0.5 / max(requests, 1))
+    base = rate or 0.5 / max(requests, 1)
 
     def found(factor: float) -> bool:
         p = min(1.0, base * factor)

@@ -61,7 +61,8 @@ def of_failures(what: str, failures: float, tries: str, ln_e: float) -> str:
 
 def cannot_see(factor: float | None, seconds: float, per_second: float) -> str:
     """What this traffic can't show: `cannot detect less than ×3 in 10 min at 0.2 requests/s`."""
-    at = f"in {_duration(seconds)} at {per_second:.2g} requests/s"
+    often = f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.2g}"
+    at = f"in {_duration(seconds)} at {often} requests/s"
     if factor is None:
         return f"cannot detect any rise {at}: probes and crashes are what counts"
     return f"cannot detect less than ×{factor:.2g} {at}"
