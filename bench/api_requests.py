@@ -88,10 +88,10 @@ def _guarded(cluster: Cluster, directory: Path, fields: Mapping[str, Any]) -> It
         spec = {"release": "app", "namespace": namespace, "helm": "helm3", "kubeconfig": str(kubeconfig)}
         config = write_config(directory, {"name": "bench", "helm": spec, **fields})
         with daemon_of(config, cluster.environment):
-            wait_until(
-                lambda: bookmarked(config) and count(cluster) > 0, "the daemon to see the release", READY_SECONDS
-            )
+            wait_until(lambda: bookmarked(config), "the daemon to see the release", READY_SECONDS)
             time.sleep(3)  # starting is not idling
+            if count(cluster) == 0:
+                raise RuntimeError(f"the API server counts no request of {NAME}")
             yield namespace, config
 
 
