@@ -15,6 +15,7 @@ from pathlib import Path
 from watchdog import __version__
 
 ROOT = Path(__file__).parent.parent
+PROGRAMS = ROOT / ".cache" / "go" / "bin"
 
 
 def facts() -> dict[str, str]:
@@ -29,6 +30,8 @@ def facts() -> dict[str, str]:
         "SQLite": sqlite3.sqlite_version,
         "Docker": _version("dockerd", "--version"),
         "Compose": _version(str(Path(sys.executable).parent / "docker-compose"), "version"),
+        "Kubernetes": _version(str(PROGRAMS / "kube-apiserver"), "--version"),
+        "Helm": _version(str(PROGRAMS / "helm4"), "version", "--short"),
     }
 
 

@@ -6,15 +6,16 @@ import json
 import os
 import sys
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bench import __main__ as bench
-from bench import compose, daemons, processes, ticks
+from bench import api_requests, compose, daemons, kubernetes, processes, ticks
 from bench.machine import facts
 from bench.prometheus import serving
-from bench.report import Result, Skipped
+from bench.report import Result, Row, Skipped
 from watchdog.engine.loop import LOOKS_A_TURN
 
 
@@ -72,7 +73,18 @@ def test_the_machine_and_the_versions_are_named():
     found = facts()
     assert str(len(os.sched_getaffinity(0))) in found["processor"]
     assert found["Python"].endswith(".".join(map(str, sys.version_info[:3])))
-    assert list(found)[-2:] == ["Docker", "Compose"]
+    assert list(found)[-2:] == ["Kubernetes", "Helm"]
+
+
+@pytest.mark.parametrize("measure", [kubernetes.measure, api_requests.measure_idle])
+def test_without_a_cluster_the_row_says_what_is_missing(
+    measure: Callable[[Path], Iterator[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for part in (kubernetes, api_requests):
+        monkeypatch.setattr(part, "missing", lambda: "etcd, helm4")
+    (row,) = measure(tmp_path)
+    assert isinstance(row, Skipped)
+    assert row.missing == "etcd, helm4"
 
 
 def test_without_docker_the_row_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -100,6 +112,27 @@ def test_what_is_missing_is_a_failure_only_in_ci(
     printed = capsys.readouterr().out
     assert "| speed " in printed
     assert "skipped: dockerd" in printed
+
+
+def test_what_takes_long_is_measured_only_when_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    limits: list[int] = []
+    monkeypatch.setattr(bench.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(bench.signal, "alarm", limits.append)
+    parts = {name: lambda _, name=name: iter([Result(name, "s", (1.0,))]) for name in bench.MEASUREMENTS}
+    monkeypatch.setattr(bench, "MEASUREMENTS", parts)
+
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    bench.main()
+    printed = capsys.readouterr().out
+    assert "| kubernetes " in printed
+    assert "kubernetes-idle" not in printed
+
+    monkeypatch.setattr(sys, "argv", ["bench", "kubernetes-idle"])
+    bench.main()
+    assert "| kubernetes-idle " in capsys.readouterr().out
+    assert limits[2] > limits[0] > limits[1] == 0
 
 
 def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

@@ -78,6 +78,21 @@ def test_an_open_watch_is_taken_up_by_a_process_that_heard_of_nothing_yet():
     assert f.store.watches("all.api")[0].state is WatchState.passed
 
 
+def test_a_release_that_rests_is_not_kept_and_its_next_deploy_follows_what_the_store_knows():
+    f = Found("api")
+    f.run(2, "all.api")
+    place = f.engine.scene("all.api", f.clock.now()).place
+    assert (place.snapshot, place.bookmark) == (None, None)
+    assert f.engine.looked("all.api")
+    looks = f.worlds["all.api"].looks
+    f.run(120)
+    assert f.worlds["all.api"].looks == looks
+    f.worlds["all.api"].deploy("v2")
+    f.run(2, "all.api")
+    (watch,) = f.store.watches("all.api")
+    assert (watch.revision, watch.previous) == ("v2", "v1")
+
+
 def test_many_at_once_are_looked_at_over_some_turns():
     names = [f"r{n}" for n in range(LOOKS_A_TURN + 50)]
     f = Found(*names)

@@ -60,7 +60,7 @@ class Engine:
     def looked(self, target: str) -> bool:
         """Whether what runs is known, or why it can't be."""
         place = self._places[target]
-        return place.snapshot is not None or place.error is not None
+        return place.rests or place.snapshot is not None or place.error is not None
 
     def troubles(self) -> dict[str, str]:
         """Targets whose platform does not answer now, with why."""
@@ -90,7 +90,7 @@ class Engine:
                 if name not in by_target:
                     if self._nothing_to_do(place, now):
                         continue
-                    looks -= place.snapshot is None
+                    looks -= place.snapshot is None and not place.rests
                     if looks < 0:
                         continue  # many were found at once: the next turns look at the rest
                 self._turn(place, by_target.get(name, []), now, steps)
@@ -117,7 +117,7 @@ class Engine:
         """An idle target whose platform tells of all that happens costs nothing, not even a claim."""
         told = self._parts.platforms[place.target.spec.kind].resyncs
         busy = place.woken or place.looking or place.looked_at is None or now < place.looked_at
-        return told and not busy and place.error is None and place.bookmark is not None
+        return told and not busy and place.error is None and (place.rests or place.bookmark is not None)
 
     def stop(self) -> None:
         """Give up the claims, so that another replica need not wait for them to expire."""
@@ -150,8 +150,11 @@ class Engine:
         for watch in watches:
             if steps and watch.state.open:
                 self._advance(scene, watch)
-        if looked and not watches and place.snapshot is not None and not place.snapshot.fingerprint:
-            self._forget(place)
+        if looked and not watches and place.snapshot is not None:
+            if not place.snapshot.fingerprint:
+                self._forget(place)
+            elif not place.snapshot.whole and self._nothing_to_do(place, now):
+                place.rest()
 
     def _forget(self, place: Place) -> None:
         """A release that a pattern had found is gone."""

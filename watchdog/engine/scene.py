@@ -78,7 +78,7 @@ class Prepared:
     evidence: tuple[EvidenceItem, ...]
 
 
-@dataclass
+@dataclass(slots=True)
 class Place:
     """One target, as this process sees it."""
 
@@ -104,6 +104,14 @@ class Place:
     """When this process first saw the target running, where nothing is known of it yet."""
     complained: tuple[str, datetime] | None = None
     """The last unexpected error of this target's turn: the same one is reported once a minute."""
+    rests: bool = False
+    """Nothing went on when it was last looked at, and what ran then is in the store."""
+
+    def rest(self) -> None:
+        """Keep no copy of what the store and the next look tell: a pattern finds thousands of releases."""
+        self.rests = True
+        self.snapshot = self.bookmark = None
+        self.bookmark_read = False
 
     @property
     def close_up(self) -> Snapshot | None:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any, Literal
 
 from watchdog.errors import Refused
@@ -95,10 +96,10 @@ def release_of(thing: Mapping[str, Any]) -> Release | None:
     if metadata.get("name") != object_name(name, int(version)):
         return None
     return Release(
-        namespace=str(metadata.get("namespace", "")),
+        namespace=intern(str(metadata.get("namespace", ""))),  # thousands of releases share a few such words
         name=name,
         version=int(version),
-        status=str(labels.get("status", "")),
+        status=intern(str(labels.get("status", ""))),
         uid=str(metadata.get("uid", "")),
         created=created,
         modified=_stamp(labels.get("modifiedAt") or labels.get("createdAt")) or created,
