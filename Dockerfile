@@ -36,10 +36,13 @@ RUN python3 -m venv --without-pip /opt/watchdog \
  && python3 -m pip --python /opt/watchdog/bin/python install --require-hashes --no-deps -r requirements/image.txt \
  && python3 -m venv --without-pip /opt/build \
  && python3 -m pip --python /opt/build/bin/python install --require-hashes --no-deps -r requirements/build.txt
-# What is not used: others' tests, the asynchronous client, and the bytecode of models that are loaded one by one.
+# What is not used: all of scipy but scipy.special, others' tests, the asynchronous client of Kubernetes, and the bytecode
+# of its models, which are loaded one by one. tests/real/test_image.py imports every module of the program without them.
 RUN packages=$(/opt/watchdog/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
- && rm -rf "$packages/kubernetes/aio" "$packages"/kubernetes/client/*/__pycache__ \
- && find "$packages/numpy" "$packages/scipy" -type d -name tests -prune -exec rm -rf {} + && mkdir /state
+ && cd "$packages/scipy" && rm -rf cluster datasets differentiate fft fftpack integrate interpolate io linalg misc \
+      ndimage odr optimize signal sparse spatial stats \
+ && find "$packages/numpy" "$packages/scipy" -type d -name tests -prune -exec rm -rf {} + \
+ && rm -rf "$packages/kubernetes/aio" "$packages"/kubernetes/client/*/__pycache__ && mkdir /state
 COPY LICENSE README.md CHANGELOG.md pyproject.toml ./
 COPY rules rules
 COPY watchdog watchdog

@@ -43,6 +43,7 @@ spec:
 
 UNUSED_HERE = {
     ("batch", "cronjobs", "get"): "the tests' chart has no CronJob",
+    ("batch", "jobs", "get"): "a Job among a release's own objects; the tests' chart has one as a hook only",
     ("batch", "jobs", "list"): "what a CronJob began",
 }
 
@@ -155,7 +156,7 @@ def installed(audited: Cluster, tmp_path: Path) -> Iterator[Installed]:
 def test_it_guards_with_the_rights_of_its_role_and_uses_each(installed: Installed):
     cluster, namespace = installed.cluster, installed.namespace
     # The bad deploy takes the database away and brings an agent: the rollback creates, changes and deletes.
-    migration = ("migrate=/bin/busybox sleep 4", "reversible=true")
+    migration = ("migrate=exit 0", "reversible=true")
     deploy(cluster, namespace, "database=true", *migration, helm=3)
     notes = installed.helm(3, "install")
     assert f"every release of namespace {namespace} but {namespace}/watchdog" in notes
