@@ -159,3 +159,12 @@ def test_a_process_that_is_new_finds_the_deploy_it_missed():
     g.engine = g.another("next")
     g.run(3)
     assert g.watch.revision == "v2"
+
+
+@pytest.mark.parametrize("accepts", ["running", "none"])
+def test_what_is_seen_first_is_recorded_without_another_wake(accepts):
+    g = guarded(rollback={"first_known_good": accepts})
+    g.run(3)
+    seen = g.store.revision("shop", "v1")
+    assert (seen.exact, seen.note) == (True, "")
+    assert bool(seen.recorded) is (accepts == "running")

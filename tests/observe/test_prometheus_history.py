@@ -180,8 +180,8 @@ def test_down_slow_or_cut_off_is_unavailable(wire):
     with pytest.raises(Unavailable, match="did not answer: connection refused"):
         down.series(SUM, START, at(minutes=5))
     wire.hangs()
-    slow = PrometheusHistory(PrometheusApi(wire.url, timedelta(seconds=0.2)))
-    with pytest.raises(Unavailable, match=r"no whole answer within 0\.2s"):
+    slow = PrometheusHistory(PrometheusApi(wire.url, timedelta(seconds=1)))
+    with pytest.raises(Unavailable, match=r"no whole answer within 1s"):
         slow.evaluate("up", START, at(minutes=5), timedelta(seconds=15))
     wire.says(http(json.dumps(matrix()), kind="application/json", length=5000))
     with pytest.raises(Unavailable, match="broke off"):

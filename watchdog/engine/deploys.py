@@ -74,8 +74,8 @@ def _revision(scene: Scene, snapshot: Snapshot) -> Revision:
         seen_at=scene.now,
         summary=snapshot.summary,
         images=snapshot.images,
-        exact=False,
-        note="not recorded yet",
+        exact=not snapshot.whole,  # what may be glanced at is kept by the platform itself
+        note="not recorded yet" if snapshot.whole else "",
     )
 
 

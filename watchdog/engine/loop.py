@@ -116,7 +116,8 @@ class Engine:
     def _nothing_to_do(self, place: Place, now: datetime) -> bool:
         """An idle target whose platform tells of all that happens costs nothing, not even a claim."""
         told = self._parts.platforms[place.target.spec.kind].resyncs
-        busy = place.woken or place.looking or place.looked_at is None or now < place.looked_at
+        recording = self._parts.jobs.pending(("record", place.target.name))
+        busy = place.woken or place.looking or recording or place.looked_at is None or now < place.looked_at
         return told and not busy and place.error is None and (place.rests or place.bookmark is not None)
 
     def stop(self) -> None:
