@@ -303,7 +303,7 @@ def test_an_api_server_that_is_away_is_a_result(cluster: Cluster, namespace: str
     finally:
         cluster.start_apiserver()
     assert not result.ok
-    assert "connection refused" in result.reason
+    assert "connection re" in result.reason  # refused, or reset in the middle of a request
     wait_until(lambda: cluster.run("kubectl", "get", "nodes").returncode == 0, "the API server to be back")
     assert release.actor.execute(release.target(), plan, revision("1")).ok
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -119,32 +120,36 @@ def test_a_crash_loop_while_helm_still_waits(guard: Guard, cluster: Cluster, nam
     assert ready_fault(cluster, namespace) == "none"
 
 
-def test_an_image_that_is_not_there(guard: Guard, cluster: Cluster, namespace: str):
-    daemon = guard(helm=4)
-    deploy(cluster, namespace, "image=local.test/service:missing", helm=4)
+@pytest.mark.parametrize("helm", [3, 4])
+def test_an_image_that_is_not_there(guard: Guard, cluster: Cluster, namespace: str, helm: int):
+    daemon = guard(helm=helm)
+    deploy(cluster, namespace, "image=local.test/service:missing", helm=helm)
     daemon.until_state(WatchState.recovered, "2")
     assert "health-never-ready" in why(daemon)
     assert "local.test/service:missing" in why(daemon) or "ImagePull" in why(daemon)
 
 
-def test_never_ready(guard: Guard, cluster: Cluster, namespace: str):
-    daemon = guard()
-    deploy(cluster, namespace, "probePath=/nope")
+@pytest.mark.parametrize("helm", [3, 4])
+def test_never_ready(guard: Guard, cluster: Cluster, namespace: str, helm: int):
+    daemon = guard(helm=helm)
+    deploy(cluster, namespace, "probePath=/nope", helm=helm)
     daemon.until_state(WatchState.recovered, "2")
     assert "health-never-ready" in why(daemon)
     assert ready_fault(cluster, namespace) == "none"
 
 
-def test_a_leak_with_a_memory_limit(guard: Guard, cluster: Cluster, namespace: str):
-    daemon = guard(watch={"bake_time": "60s"})
-    deploy(cluster, namespace, "fault=memory", "memoryLimit=64Mi")
+@pytest.mark.parametrize("helm", [3, 4])
+def test_a_leak_with_a_memory_limit(guard: Guard, cluster: Cluster, namespace: str, helm: int):
+    daemon = guard(helm=helm, watch={"bake_time": "60s"})
+    deploy(cluster, namespace, "fault=memory", "memoryLimit=64Mi", helm=helm)
     daemon.until_state(WatchState.recovered, "2", seconds=90)
     assert "crash-oom" in why(daemon)
 
 
-def test_a_failing_migration_is_named_with_its_log(guard: Guard, cluster: Cluster, namespace: str):
-    daemon = guard(rollback={"on_migration": "roll_back"})
-    deploy(cluster, namespace, "note=two", "migrate=echo column discount exists already; exit 4")
+@pytest.mark.parametrize("helm", [3, 4])
+def test_a_failing_migration_is_named_with_its_log(guard: Guard, cluster: Cluster, namespace: str, helm: int):
+    daemon = guard(helm=helm, rollback={"on_migration": "roll_back"})
+    deploy(cluster, namespace, "note=two", "migrate=echo column discount exists already; exit 4", helm=helm)
     daemon.until_state(WatchState.recovered, "2")
     assert "release-failed" in why(daemon)
     assert "app-migrate" in why(daemon)
@@ -191,16 +196,18 @@ def users(cluster: Cluster, namespace: str) -> Iterator[Callable[[], None]]:
         each.close()
 
 
-@pytest.mark.parametrize(("fault", "pack"), [("errors", "errors"), ("latency", "latency")])
+@pytest.mark.parametrize("helm", [3, 4])
+@pytest.mark.parametrize("fault", ["errors", "latency"])
 def test_what_prometheus_sees_of_the_new_pods(
-    guard: Guard, cluster: Cluster, namespace: str, prometheus: PrometheusServer, users: Any, fault: str, pack: str
+    guard: Guard, cluster: Cluster, namespace: str, prometheus: PrometheusServer, users: Any, fault: str, helm: int
 ):
+    pack = fault
     windows = {f"{pack}_window": "8s", f"{pack}_pods": "pod", "job": "service"}
     quick = {"for": "3s", "initial_delay": "3s"}
     rule = {"errors": "errors-share", "latency": "latency-p50"}[fault]
     slow = {"errors": [], "latency": ["latency-p99", "latency-mean"]}[fault]
     daemon = guard(
-        helm=4,
+        helm=helm,
         config={"sources": {"prometheus": {"url": prometheus.url}}},
         vars=windows | ({"latency_p50_max": "0.2"} if pack == "latency" else {}),
         rules=["crash", {"pack": pack, "except": slow, "override": {rule: quick}}],
@@ -208,7 +215,7 @@ def test_what_prometheus_sees_of_the_new_pods(
     )
     users()
     old = [pod["metadata"]["name"] for pod in cluster.pods(namespace)]
-    deploy(cluster, namespace, f"fault={fault}", helm=4)
+    deploy(cluster, namespace, f"fault={fault}", helm=helm)
     daemon.until_state(WatchState.recovered, "2", seconds=90)
     assert why(daemon).startswith(rule)
     (asked,) = {m.query for m in daemon.store.measurements(daemon.watch().id, rule) if m.verdict == "fail"}
@@ -359,3 +366,74 @@ def test_the_script_and_the_commands(guard: Guard, cluster: Cluster, namespace: 
     wait_until(
         lambda: cluster.get("deployment", "app", "-n", namespace)["status"].get("readyReplicas") == 1, "the pods"
     )
+
+
+def test_it_goes_back_past_a_revision_that_failed(guard: Guard, cluster: Cluster, namespace: str):
+    """Neither `helm rollback` without a revision nor the one before: that one never ran."""
+    daemon = guard(rollback={"on_migration": "roll_back"})
+    daemon.run("pause", "app", "--reason", "the test deploys a bad version")
+    deploy(cluster, namespace, "note=two", "migrate=exit 4")
+    daemon.until_state(WatchState.blocked, "2")
+    daemon.run("resume", "app")
+    deploy(cluster, namespace, "fault=crash")
+    watch = daemon.until_state(WatchState.recovered, "3")
+    assert watch.plan is not None
+    assert watch.plan.to_revision == "1"
+    assert ready_fault(cluster, namespace) == "none"
+
+
+def test_a_bad_revision_that_is_superseded_is_not_good_for_that(guard: Guard, cluster: Cluster, namespace: str):
+    """A rollback by hand that fails leaves the bad revision `superseded`, as a good one would be."""
+    daemon = guard()
+    daemon.run("pause", "app", "--reason", "the test deploys a bad version")
+    deploy(cluster, namespace, "fault=crash")
+    daemon.until_state(WatchState.blocked, "2")
+    cluster.helm(3, "rollback", "app", "1", "-n", namespace, "--wait", "--timeout", "1ms", check=False)
+    daemon.until(lambda: "rollback.seen" in daemon.kinds(), "the failed rollback to be seen")
+    daemon.run("resume", "app")
+    deploy(cluster, namespace, "fault=crash", "note=four")
+    watch = daemon.until_state(WatchState.recovered, "4")
+    secrets = cluster.get("secrets", "-n", namespace, "-l", "owner=helm,version=2")["items"]
+    assert [secret["metadata"]["labels"]["status"] for secret in secrets] == ["superseded"]
+    assert watch.plan is not None
+    assert watch.plan.to_revision in {"1", "3"}
+    revision = daemon.store.revision("app", watch.plan.to_revision)
+    assert revision is not None
+    assert "1" in {revision.id, revision.same_as}
+    assert ready_fault(cluster, namespace) == "none"
+
+
+CRD = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.test.local}}
+spec:
+  group: test.local
+  scope: Namespaced
+  names: {{plural: {plural}, kind: {kind}}}
+  versions: [{{name: v1, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object, {more}}}}}}}]
+"""
+
+
+def test_a_crd_that_helm_will_not_bring_back_is_said(guard: Guard, cluster: Cluster, namespace: str, tmp_path: Path):
+    name = namespace.replace("-", "")
+    plural, kind = f"w{name}s", f"W{name}"
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    crd = chart / "crds" / "crd.yaml"
+    crd.parent.mkdir()
+    crd.write_text(CRD.format(plural=plural, kind=kind, more="properties: {}"))
+    try:
+        cluster.helm(3, "install", "app", str(chart), "-n", namespace, "--wait", "--timeout", "60s")
+        daemon = guard(install=False)
+        daemon.start()
+        daemon.until(lambda: daemon.store.revision("app", "1") is not None, "the first revision in the ledger")
+        crd.write_text(CRD.format(plural=plural, kind=kind, more="properties: {size: {type: integer}}"))
+        cluster.helm(
+            3, "upgrade", "app", str(chart), "-n", namespace, "--set", "note=two", "--wait", "--timeout", "60s"
+        )
+        daemon.until_state(WatchState.passed, "2")
+        said = json.loads(daemon.run("rollback", "app", "--to", "1", "--dry-run", "--output", "json").stdout)
+        assert any("CustomResourceDefinition" in line or "CRD" in line for line in said["draft"]["warnings"])
+    finally:
+        cluster.kubectl("delete", "crd", f"{plural}.test.local", "--wait=false", check=False)
