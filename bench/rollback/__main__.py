@@ -41,6 +41,7 @@ def main() -> int:
         return _quick(answers, write=asked.write_reference, took=time.monotonic() - began)
     answers = _all(_tasks(asked.seed, asked.runs or 500, quick=False))
     command = "python -m bench.rollback" + (f" --runs {asked.runs}" if asked.runs else "")
+    command += f" --seed {asked.seed}" if asked.seed != 20250101 else ""
     known = {name: value for name, value in facts().items() if name not in {"SQLite", "Docker", "Compose"}}
     known["runs"] = f"{asked.runs or 500} in each cell, seed {asked.seed}; {time.monotonic() - began:.0f} s in all"
     scores, noises = table(answers), [noise.name for noise in NOISES]
