@@ -4,6 +4,10 @@ Each message says what was being done, to what, and what to try. Nothing here is
 `Unavailable` and `Refused` into a verdict or an objection that people see.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 
 class WatchdogError(Exception):
     """The root: everything this program raises on purpose."""
@@ -43,3 +47,16 @@ class Conflict(WatchdogError):
 
 class UnknownName(WatchdogError):
     """A target, revision, incident or receiver that is not known. The message lists those that are."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and what it was made from. Libraries hide it in `args` and `reason` as well as in the chain."""
+    queue, seen = [error], set[int]()
+    while queue and len(seen) < 50:
+        cause = queue.pop(0)
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        hidden = [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
+        queue += [one for one in hidden if isinstance(one, BaseException)]

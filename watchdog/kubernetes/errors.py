@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from collections.abc import Iterator
 
-from watchdog.errors import Refused, Unavailable, WatchdogError
+from watchdog.errors import Refused, Unavailable, WatchdogError, causes
 
 
 class NotThere(Refused):
@@ -63,9 +62,7 @@ def message(body: bytes) -> str:
 
 def in_words(error: BaseException) -> str:
     """Why there was no answer. The libraries' own texts are several errors long."""
-    return next(
-        (words for cause in _causes(error) if (words := _said(cause))), str(error)[:300] or type(error).__name__
-    )
+    return next((words for cause in causes(error) if (words := _said(cause))), str(error)[:300] or type(error).__name__)
 
 
 def _said(cause: BaseException) -> str:
@@ -78,15 +75,3 @@ def _said(cause: BaseException) -> str:
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror.lower()
     return ""
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    queue, seen = [error], set[int]()
-    while queue and len(seen) < 50:
-        cause = queue.pop(0)
-        if id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        hidden = [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
-        queue += [one for one in hidden if isinstance(one, BaseException)]
-        yield cause

@@ -10,13 +10,13 @@ import http.client
 import os
 import socket
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 import requests
 from urllib3 import exceptions as urllib3_errors
 
+from watchdog.errors import causes
 from watchdog.model.base import format_duration
 
 _OURS = frozenset(
@@ -57,9 +57,9 @@ class Trouble:
 
 def trouble(error: BaseException, timeout: timedelta) -> Trouble:
     """The cause at the bottom of an exception of requests, urllib3 or the socket, in words."""
-    causes = list(_causes(error))
+    chain = list(causes(error))
     for find in (_name, _bad_url, _tls, _closed, _late, _system, _cut_off, _nonsense):
-        for cause in causes:
+        for cause in chain:
             found = find(cause, timeout)
             if found is not None:
                 return found
@@ -121,16 +121,3 @@ def _nonsense(error: BaseException, _: timedelta) -> Trouble | None:
     if isinstance(error, (http.client.HTTPException, urllib3_errors.ProtocolError, urllib3_errors.HTTPError)):
         return Trouble("the answer is not valid HTTP", ours=False)
     return None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what it was made from. Libraries hide it in `args` and `reason` as well as in the chain."""
-    queue, seen = [error], set[int]()
-    while queue and len(seen) < 50:
-        cause = queue.pop(0)
-        if id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        hidden = [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
-        queue += [one for one in hidden if isinstance(one, BaseException)]
