@@ -151,7 +151,7 @@ def _compared(
     began, length = deploy.at.timestamp(), target.watch.bake_time.total_seconds()
     asked = comparing.Question(
         rule=rule.name, measure=measure, deployed=began, began=began, now=began + length,
-        setting=comparing.setting_of(target, rule), calibration=None, cut=tuple(cut),
+        setting=comparing.setting_of(target, rule), calibration=None, nothing_known=False, cut=tuple(cut),
         earlier=tuple(good[: comparing.EARLIER]), proving=False,
     )  # fmt: skip
     calibration: Calibration | None = comparing.calibrated(source, asked)

@@ -49,6 +49,8 @@ class Question:
     now: float
     setting: Setting
     calibration: Calibration | None
+    nothing_known: bool
+    """An earlier look found no history before the deploy, and that has not grown since."""
     cut: tuple[tuple[float, float], ...]
     earlier: tuple[float, ...]
     """When earlier good deploys began to be watched."""
@@ -61,7 +63,11 @@ def question(scene: Scene, watch: Watch, rule: Rule, measure: CompareMeasure) ->
     began = watch.settled_at or watch.changed_at
     if proving and watch.verification is not None:
         began = watch.verification.began_at
-    known = [w for w in scene.parts.store.watches(watch.target, limit=50) if w.id != watch.id]
+    calibration = watch.calibrations.get(rule.name)
+    nothing_known = calibration is None and rule.name in watch.findings
+    earlier: list[Watch] = []
+    if calibration is None and not nothing_known:  # only the first look reads what was before
+        earlier = [w for w in scene.parts.store.watches(watch.target, limit=50) if w.id != watch.id]
     return Question(
         rule=rule.name,
         measure=measure,
@@ -69,10 +75,11 @@ def question(scene: Scene, watch: Watch, rule: Rule, measure: CompareMeasure) ->
         began=began.timestamp(),
         now=scene.now.timestamp(),
         setting=setting_of(scene.target, rule, scene.place.snapshot.pods if scene.place.snapshot else ""),
-        calibration=watch.calibrations.get(rule.name),
-        cut=tuple((w.opened_at.timestamp(), (w.ended_at or scene.now).timestamp()) for w in known),
+        calibration=calibration,
+        nothing_known=nothing_known,
+        cut=tuple((w.opened_at.timestamp(), (w.ended_at or scene.now).timestamp()) for w in earlier),
         earlier=tuple(
-            w.settled_at.timestamp() for w in known if w.state is WatchState.passed and w.settled_at is not None
+            w.settled_at.timestamp() for w in earlier if w.state is WatchState.passed and w.settled_at is not None
         )[:EARLIER],
         proving=proving,
     )
@@ -85,7 +92,9 @@ def answer(source: History, asked: Question) -> Observation:
     started = time.monotonic()
     words = shown(asked.measure)
     try:
-        calibration = asked.calibration or calibrated(source, asked)
+        calibration = asked.calibration
+        if calibration is None and not asked.nothing_known:
+            calibration = calibrated(source, asked)
         if calibration is None:
             why = f"nothing is known of {asked.rule} before this deploy: thresholds, probes and crashes are what counts"
             finding = no_data(asked.rule, asked.measure, asked.setting, why)
@@ -219,8 +228,7 @@ def setting_of(target: Target, rule: Rule, pods: str = "") -> Setting:
 
 def pool_of(rules: Sequence[Rule], mode: Mode) -> list[Rule]:
     """The compare rules that share one budget: those that may roll back or hold, or those that only watch."""
-    decides = {rule.name for rule in rules if rule.action is not Action.alert}
-    return [r for r in rules if r.measure.kind == "compare" and r.mode is mode and r.name in decides]
+    return [r for r in rules if r.measure.kind == "compare" and r.mode is mode and r.action is not Action.alert]
 
 
 def _new_pods(pods: str) -> Callable[[Mapping[str, str]], bool]:
