@@ -33,7 +33,7 @@ PACKS = ["crash", "health", "latency", "errors", "memory", "cpu"]
 # The same modules as the daemon, which then do nothing; and the least that can ask a program once a second.
 IMPORTS_ONLY = (
     "import signal, watchdog.cli, watchdog.app, watchdog.daemon, watchdog.observe.command, watchdog.act.command, "
-    "watchdog.observe.prometheus; signal.pause()"
+    "watchdog.observe.prometheus.gauge; signal.pause()"
 )
 LEAST_POLLER = """
 import subprocess, sys, time

@@ -171,7 +171,7 @@ def test_nothing_else_changes_containers():
         for path in (ROOT / "watchdog").rglob("*.py")
         if "demo" not in path.parts and calls.search(path.read_text())
     }
-    assert found == {"act/compose.py", "act/compose_images.py"}
+    assert found == {"act/compose/actor.py", "act/compose/images.py"}
 
 
 @each_page()

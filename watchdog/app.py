@@ -134,13 +134,13 @@ def _platforms(targets: Sequence[Target]) -> tuple[dict[str, Platform], dict[str
     platforms: dict[str, Platform] = {}
     actors: dict[str, Actor] = {}
     if "compose" in kinds:
-        from watchdog.act.compose import ComposeActor  # noqa: PLC0415 -- only what is used is loaded
-        from watchdog.observe.compose import ComposePlatform  # noqa: PLC0415
+        from watchdog.act.compose.actor import ComposeActor  # noqa: PLC0415 -- only what is used is loaded
+        from watchdog.observe.compose.platform import ComposePlatform  # noqa: PLC0415
 
         platforms["compose"], actors["compose"] = ComposePlatform(), ComposeActor()
     if "helm" in kinds:
-        from watchdog.act.helm import HelmActor  # noqa: PLC0415
-        from watchdog.observe.helm import HelmPlatform  # noqa: PLC0415
+        from watchdog.act.helm.actor import HelmActor  # noqa: PLC0415
+        from watchdog.observe.helm.platform import HelmPlatform  # noqa: PLC0415
 
         platforms["helm"], actors["helm"] = HelmPlatform(), HelmActor()
     if "command" in kinds:
@@ -177,7 +177,7 @@ def _release(target: Target) -> tuple[str, str] | None:
 
 def _gauges(settings: Settings) -> dict[str, Gauge]:
     from watchdog.observe.probes import CommandProbe, HttpProbe, TcpProbe  # noqa: PLC0415
-    from watchdog.observe.scrape import ScrapeGauge  # noqa: PLC0415
+    from watchdog.observe.scrape.gauge import ScrapeGauge  # noqa: PLC0415
 
     gauges: dict[str, Gauge] = {
         "http": HttpProbe(),
@@ -187,7 +187,7 @@ def _gauges(settings: Settings) -> dict[str, Gauge]:
     }
     prometheus = settings.sources.prometheus
     if prometheus is not None:
-        from watchdog.observe.prometheus import PrometheusGauge  # noqa: PLC0415
+        from watchdog.observe.prometheus.gauge import PrometheusGauge  # noqa: PLC0415
 
         gauge = PrometheusGauge(
             prometheus.url,
@@ -205,9 +205,9 @@ def _gauges(settings: Settings) -> dict[str, Gauge]:
 
 def _history(gauges: Mapping[str, Gauge], roster: Roster, store: Store) -> Histories:
     """What `compare` rules ask: Prometheus, and the pages whose history the store keeps."""
-    from watchdog.observe.prometheus_api import PrometheusApi  # noqa: PLC0415
-    from watchdog.observe.prometheus_history import PrometheusHistory  # noqa: PLC0415
-    from watchdog.observe.scrape_history import ScrapeHistory  # noqa: PLC0415
+    from watchdog.observe.prometheus.api import PrometheusApi  # noqa: PLC0415
+    from watchdog.observe.prometheus.history import PrometheusHistory  # noqa: PLC0415
+    from watchdog.observe.scrape.history import ScrapeHistory  # noqa: PLC0415
 
     found = gauges.get("prometheus")
     prometheus = PrometheusHistory(found) if isinstance(found, PrometheusApi) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from watchdog.model.target import HelmSpec
-from watchdog.observe.helm_check import rights
+from watchdog.observe.helm.check import rights
 
 Verb = tuple[str, str, str]
 """Group, resource, verb."""

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.real.docker_engine import Project, wait_until
-from watchdog.act.compose import ComposeActor
+from watchdog.act.compose.actor import ComposeActor
 from watchdog.errors import Refused
 from watchdog.model.deploy import Phase, Revision, Snapshot
 from watchdog.model.rollback import ActResult, Plan
-from watchdog.observe.compose import ComposePlatform
+from watchdog.observe.compose.platform import ComposePlatform
 
 pytestmark = pytest.mark.docker
 

@@ -10,7 +10,7 @@ import pytest
 from tests.real.docker_engine import Project, wait_until
 from watchdog.errors import Unavailable
 from watchdog.model.deploy import Phase, Revision, Snapshot
-from watchdog.observe.compose import ComposePlatform
+from watchdog.observe.compose.platform import ComposePlatform
 
 pytestmark = pytest.mark.docker
 

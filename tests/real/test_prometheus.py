@@ -11,7 +11,7 @@ import pytest
 from tests.components import require
 from tests.real.prometheus_server import PROGRAM, PrometheusServer
 from watchdog.model.rule import AlertMeasure, PrometheusMeasure
-from watchdog.observe.prometheus import PrometheusGauge
+from watchdog.observe.prometheus.gauge import PrometheusGauge
 
 pytestmark = pytest.mark.prometheus
 

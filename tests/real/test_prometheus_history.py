@@ -15,8 +15,8 @@ from tests.real.backfill import PROMTOOL, backfill
 from tests.real.prometheus_server import PROGRAM, TEXT, PrometheusServer
 from watchdog.errors import Refused, Unavailable
 from watchdog.model.series import Series
-from watchdog.observe.prometheus_api import PrometheusApi
-from watchdog.observe.prometheus_history import PrometheusHistory
+from watchdog.observe.prometheus.api import PrometheusApi
+from watchdog.observe.prometheus.history import PrometheusHistory
 
 pytestmark = pytest.mark.prometheus
 

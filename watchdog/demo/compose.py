@@ -18,7 +18,7 @@ from typing import Any
 from docker import APIClient
 from docker.errors import ImageNotFound, NotFound
 
-from watchdog.act.compose_images import KEEP
+from watchdog.act.compose.images import KEEP
 from watchdog.compose.cli import program
 from watchdog.compose.engine import connect, host_of, translated
 from watchdog.demo import Fault, service

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.real.cluster.cluster import CHART, PROGRAMS, Cluster, kill_group, wait_until
-from watchdog.act.helm import HelmActor
+from watchdog.act.helm.actor import HelmActor
 from watchdog.errors import Refused
 from watchdog.kubernetes.releases import PLAN_LABEL
 from watchdog.model.deploy import Phase, Revision, Rollout, Snapshot

@@ -14,7 +14,7 @@ from tests.real.cluster.cluster import CHART, PROGRAMS, Cluster, kill_group, wai
 from watchdog.errors import Refused, Unavailable
 from watchdog.model.deploy import Phase, Snapshot
 from watchdog.model.target import HelmSpec, Target
-from watchdog.observe.helm import HelmPlatform
+from watchdog.observe.helm.platform import HelmPlatform
 
 Look = Callable[[], Snapshot]
 

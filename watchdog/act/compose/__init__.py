@@ -1,0 +1,1 @@
+"""Brings a Compose project back to an earlier revision."""

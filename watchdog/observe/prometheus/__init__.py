@@ -1,0 +1,1 @@
+"""Prometheus as a source: what is now, and what was before a deploy."""
