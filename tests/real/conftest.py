@@ -1,4 +1,7 @@
-"""What the tests against real things share. They run in one process: there is one Docker engine for all of them."""
+"""What the tests against real things share: a Docker engine for all tests of a process.
+
+Side by side (`-n 2 --dist loadgroup`) one process has the cluster's tests and another the rest, file by file.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,18 @@ import pytest
 from tests.components import require
 from tests.real.docker_engine import DockerEngine, Project, missing
 from tests.real.watchdog_image import HELM, TAG, archive
+
+FOLDER = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One group for all tests of the cluster, which they share, and one for each other file."""
+    for item in items:
+        if item.path.is_relative_to(FOLDER):
+            name = item.path.relative_to(FOLDER).parts[0]
+            item.add_marker(pytest.mark.xdist_group(name))
+        else:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ What the Dockerfile would fetch is given to it in `prebuilt/`: Helm, Compose, an
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import shutil
@@ -42,19 +43,25 @@ def archive() -> Path:
     for path in sorted(p for name in SOURCES for p in _files(ROOT / name)):
         made_of.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     found = CACHE / f"image-{made_of.hexdigest()[:12]}.tar"
-    if not found.exists():
-        engine, part = DockerEngine(), found.with_suffix(".part")
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                engine.start()
-                _build(engine, Path(folder))
-                engine.docker("save", TAG, "-o", str(part))
-            finally:
-                engine.remove()
-        for old in CACHE.glob("image-*.tar"):
-            old.unlink()
-        part.rename(found)
+    with (CACHE / "image.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests of another process may want it too
+        if not found.exists():
+            _make(found)
     return found
+
+
+def _make(found: Path) -> None:
+    engine, part = DockerEngine(), found.with_suffix(".part")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            engine.start()
+            _build(engine, Path(folder))
+            engine.docker("save", TAG, "-o", str(part))
+        finally:
+            engine.remove()
+    for old in CACHE.glob("image-*.tar"):
+        old.unlink()
+    part.rename(found)
 
 
 def _files(path: Path) -> list[Path]:
