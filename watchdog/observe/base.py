@@ -96,7 +96,7 @@ class ScrapedHistory(History, Protocol):
         ...
 
 
-class PastDeploy(NamedTuple):
+class VersionChange(NamedTuple):
     """A deploy that only its traces tell of."""
 
     at: datetime
@@ -107,7 +107,7 @@ class PastDeploy(NamedTuple):
 class DeployFinder(Protocol):
     """A source that may remember deploys by a label that says the version."""
 
-    def deploys_by_label(self, selector: str, label: str, start: datetime, end: datetime) -> Sequence[PastDeploy]:
+    def deploys_by_label(self, selector: str, label: str, start: datetime, end: datetime) -> Sequence[VersionChange]:
         """When the selector's series began to have another value of the label, oldest first. Raises as History."""
         ...
 

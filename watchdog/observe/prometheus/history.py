@@ -19,7 +19,7 @@ from typing import Any
 from watchdog.errors import Refused, Unavailable
 from watchdog.model.base import format_duration
 from watchdog.model.series import Series
-from watchdog.observe.base import PastDeploy
+from watchdog.observe.base import VersionChange
 from watchdog.observe.fetch import NoAnswer
 from watchdog.observe.prometheus.api import PrometheusApi
 from watchdog.observe.prometheus.matrix import MOST_NUMBERS, Matrix, OverTheBound
@@ -85,7 +85,7 @@ class PrometheusHistory:
         self._collect(ask, matrix, _Stretch(start, end, _POINTS * step, until, query, step))
         return tuple(matrix.series())
 
-    def deploys_by_label(self, selector: str, label: str, start: datetime, end: datetime) -> tuple[PastDeploy, ...]:
+    def deploys_by_label(self, selector: str, label: str, start: datetime, end: datetime) -> tuple[VersionChange, ...]:
         """When the selector's series began to have another value of the label, to the second, oldest first.
 
         What lived for less than a step (a minute, more where the stretch is over two months) may be missing.
@@ -95,12 +95,12 @@ class PrometheusHistory:
             raise Refused(f"looking for deploys: {label!r} is not a label name that Prometheus can have")
         query = f"count by ({label}) ({selector})"
         step = max(_STEP, timedelta(seconds=math.ceil((end - start) / _MOST_STEPS / timedelta(seconds=1))))
-        found: list[PastDeploy] = []
+        found: list[VersionChange] = []
         for at, value in arrivals(self.evaluate(query, start, end, step), label):
             moment = datetime.fromtimestamp(at, UTC)
             closely = self.evaluate(query, moment - step, moment, timedelta(seconds=1))
             exact = [when for when, arrived in arrivals(closely, label) if arrived == value]
-            found.append(PastDeploy(datetime.fromtimestamp(exact[-1], UTC) if exact else moment, value))
+            found.append(VersionChange(datetime.fromtimestamp(exact[-1], UTC) if exact else moment, value))
         return tuple(found)
 
     def _collect(self, ask: Ask, matrix: Matrix, stretch: _Stretch) -> None:
