@@ -155,6 +155,27 @@ def test_how_often_it_must_fail(fields: str, how_often: tuple[object, ...]) -> N
     assert (read.for_, read.failure_limit, read.consecutive_failures) == how_often
 
 
+@pytest.mark.parametrize(
+    ("compare", "trigger", "summary"),
+    [
+        ("{kind: ratio, events: e, total: t}", Trigger.errors, "r: more often than with the version before"),
+        ("{kind: latency, buckets: b}", Trigger.performance, "r: slower than with the version before"),
+        ("{kind: level, query: q}", Trigger.performance, "r: not what it was with the version before"),
+        ("{kind: growth, query: q}", Trigger.performance, "r: grows towards its limit"),
+    ],
+)
+def test_a_compare_rule_says_itself_what_it_is_about(compare: str, trigger: Trigger, summary: str) -> None:
+    (read,) = rules(f"- {{name: r, compare: {compare}}}")
+    assert (read.trigger, read.summary) == (trigger, summary)
+    own = rule(f"compare: {compare}")
+    assert (own.trigger, own.summary) == (Trigger.bug, "it broke")
+
+
+@pytest.mark.parametrize("fields", ["alert: A", "compare: {kind: [ratio], events: e, total: t}", "compare: 5"])
+def test_all_others_say_it_in_the_file(fields: str) -> None:
+    assert "rules.yaml:1: [0].trigger: this key is required" in complaints(f"- {{name: r, {fields}}}")
+
+
 EVERY_KEY = (
     "action, alert, command, compare, consecutive_errors, consecutive_failures, crashes, fail_when, failure_limit, "
     "for, http, initial_delay, interval, mode, name, pass_when, prometheus, release, reversible, scrape, summary, tcp, "

@@ -55,6 +55,7 @@ def test_short_forms_and_rules_are_valid() -> None:
         {"pack": "crash", "except": ["x"], "override": {"y": {"for": "1m"}}},
         {"name": "r", "trigger": "bug", "summary": "s", "prometheus": "up", "fail_when": "value < 1", "for": "45s"},
         {"name": "r2", "trigger": "bug", "summary": "s", "command": ["check"], "failure_limit": 2},
+        {"name": "r4", "compare": {"kind": "latency", "buckets": "b"}},
     ]
     assert valid(config)
     config["targets"][0]["rules"].append({"name": "r3", "trigger": "bug", "summary": "s", "compare": {}})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from watchdog.model.comparison import CompareKind
 from watchdog.model.rule import PLATFORM_KINDS, PROBE_KINDS, Action, Mode, Rule, Trigger
 from watchdog.settings.fields import Form, Interval, Span, Text
 from watchdog.settings.measures import (
@@ -29,16 +30,33 @@ NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 
 HOW_OFTEN = ("for", "failure_limit", "consecutive_failures")
 
+COMPARED = {
+    CompareKind.ratio: (Trigger.errors, "more often than with the version before"),
+    CompareKind.latency: (Trigger.performance, "slower than with the version before"),
+    CompareKind.level: (Trigger.performance, "not what it was with the version before"),
+    CompareKind.growth: (Trigger.performance, "grows towards its limit"),
+}
+"""What a compare rule says of itself where the file does not: its kind is enough."""
+
+
+def _needed_but_to_compare(schema: dict[str, Any]) -> None:
+    """In the JSON Schema: a compare rule needs no trigger and no summary, all others do."""
+    schema["required"] = [key for key in schema["required"] if key not in ("trigger", "summary")]
+    schema["anyOf"] = [{"required": ["compare"]}, {"required": ["trigger", "summary"]}]
+
 
 class RuleForm(Form):
     """One rule: one way of measuring, one way of failing, and what then."""
 
+    model_config = ConfigDict(json_schema_extra=_needed_but_to_compare)
+
     name: str = Field(pattern=NAME)
     """Unique within a target."""
     trigger: Trigger
-    """The kind of trouble; reports group rules by it."""
+    """The kind of trouble; reports group rules by it. A compare rule may leave it out: errors for a ratio, else
+    performance."""
     summary: Text
-    """One line for people: what is wrong when the rule trips."""
+    """One line for people: what is wrong when the rule trips. A compare rule may leave it out."""
     prometheus: PrometheusForm | None = None
     """An instant query of Prometheus (PromQL)."""
     alert: AlertForm | None = None
@@ -79,6 +97,16 @@ class RuleForm(Form):
     """`dry_run` judges and reports but decides nothing."""
     reversible: bool = False
     """Whether a rollback undoes what this rule is about even where the deploy ran a migration (Helm hooks)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _told_by_its_kind(cls, written: Any) -> Any:
+        compare = written.get("compare") if isinstance(written, Mapping) else None
+        kind = compare.get("kind") if isinstance(compare, Mapping) else None
+        if not isinstance(kind, str) or kind not in set(CompareKind):
+            return written
+        trigger, words = COMPARED[CompareKind(kind)]
+        return {"trigger": trigger.value, "summary": f"{written.get('name')}: {words}", **written}
 
     @model_validator(mode="after")
     def _complete(self) -> RuleForm:
