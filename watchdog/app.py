@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import uuid4
@@ -83,7 +83,7 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
     roster = settings.roster if only is None else Roster([settings.roster[name] for name in only])
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"
     store = open_store(settings.store)
-    platforms, actors = _platforms(roster.configured)
+    platforms, actors = _platforms(roster.configured, settings.secret_variables)
     gauges = _gauges(settings)
     history = _history(gauges, roster, store)
     metrics = Metrics()
@@ -129,7 +129,9 @@ def build(settings: Settings, clock: Clock | None = None, only: Sequence[str] | 
     )
 
 
-def _platforms(targets: Sequence[Target]) -> tuple[dict[str, Platform], dict[str, Actor]]:
+def _platforms(
+    targets: Sequence[Target], secrets: Collection[str] = ()
+) -> tuple[dict[str, Platform], dict[str, Actor]]:
     kinds = {t.spec.kind for t in targets}
     platforms: dict[str, Platform] = {}
     actors: dict[str, Actor] = {}
@@ -142,7 +144,7 @@ def _platforms(targets: Sequence[Target]) -> tuple[dict[str, Platform], dict[str
         from watchdog.act.helm.actor import HelmActor  # noqa: PLC0415
         from watchdog.observe.helm.platform import HelmPlatform  # noqa: PLC0415
 
-        platforms["helm"], actors["helm"] = HelmPlatform(), HelmActor()
+        platforms["helm"], actors["helm"] = HelmPlatform(secrets), HelmActor(secrets=secrets)
     if "command" in kinds:
         from watchdog.act.command import CommandActor  # noqa: PLC0415
         from watchdog.observe.command import CommandPlatform  # noqa: PLC0415

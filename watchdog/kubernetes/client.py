@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException, kube_config, load_incluster_config
 
 from watchdog.errors import Refused, Unavailable
+from watchdog.kubernetes.credentials import load
 from watchdog.kubernetes.errors import Throttled, in_words, refusal
 from watchdog.kubernetes.stream import Stream
 
@@ -49,9 +50,12 @@ def in_cluster() -> bool:
 class Cluster:
     """One cluster, as one kubeconfig and context reach it. Safe to use from several threads."""
 
-    def __init__(self, kubeconfig: str | None = None, context: str | None = None) -> None:
-        """Nothing is read or asked before the first request."""
-        self._kubeconfig, self._context = kubeconfig, context
+    def __init__(
+        self, kubeconfig: str | None = None, context: str | None = None, secrets: Collection[str] = ()
+    ) -> None:
+        """Nothing is read or asked before the first request. `secrets`: variables of ours that a credential program
+        must not see."""
+        self._kubeconfig, self._context, self._secrets = kubeconfig, context, secrets
         self._lock = threading.Lock()
         self._client: ApiClient | None = None
 
@@ -219,12 +223,7 @@ class Cluster:
             if self._kubeconfig is None and self._context is None and in_cluster():
                 load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                kube_config.load_kube_config(  # type: ignore[no-untyped-call]
-                    config_file=self._kubeconfig,
-                    context=self._context,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
+                load(configuration, self._kubeconfig, self._context, self._secrets)
         except (ConfigException, OSError, _BAD_YAML, ValueError, KeyError, TypeError) as error:
             raise Refused(
                 f"cannot read how to reach {self}: {error}; set `helm.kubeconfig` and `helm.context`, or run in a pod "

@@ -1,10 +1,10 @@
-"""The helm program: which version it is."""
+"""Programs that reach the cluster: which version Helm is, and what a credential program sees of our environment."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from watchdog.errors import Refused, Unavailable
@@ -12,6 +12,13 @@ from watchdog.subprocesses import minimal_environment, run
 
 TIMEOUT = timedelta(seconds=20)
 """For `helm version`, which asks no cluster; a cold disk makes the 60 MB program slow."""
+
+
+def own_environment(environ: Mapping[str, str], secrets: Collection[str]) -> dict[str, str]:
+    """Our environment without the variables that our own secrets are in: what a kubeconfig's credential program (aws,
+    gke-gcloud-auth-plugin, kubelogin) is started with. Nobody can list what such programs are told by variables."""
+    kept_back = {*secrets, "PGPASSWORD"}
+    return {name: value for name, value in environ.items() if name not in kept_back}
 
 
 def version_of(program: str, env: Mapping[str, str] | None = None) -> str:

@@ -58,6 +58,7 @@ def load(path: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Set
         else None,
         log=LogSettings(level=form.log.level, format=form.log.format),
         targets=targets,
+        secret_variables=frozenset(reader.variables),
         missing_secrets=tuple(reader.missing),
     )
     reader.problems.raise_if_any()
@@ -71,6 +72,7 @@ class _Reader:
         self.problems = problems
         self.folder = folder
         self.missing: list[str] = []
+        self.variables: set[str] = set()
         self._environ = environ
         self._all_needed = all_needed
 
@@ -95,6 +97,7 @@ class _Reader:
             return None
 
     def _fetch(self, form: SecretForm, checks: Iterable[Callable[[SecretStr], None]]) -> SecretStr:
+        self.variables |= {form.env} if form.env is not None else set()
         secret = fetch(form, self._environ, self.folder)
         for check in checks:
             check(secret)

@@ -89,6 +89,8 @@ class Settings(Value):
     sentry: SentrySettings | None = None
     log: LogSettings = LogSettings()
     targets: tuple[Target, ...]
+    secret_variables: frozenset[str] = frozenset()
+    """The environment variables that secrets are taken from: programs that the watchdog starts do not get them."""
     missing_secrets: tuple[str, ...] = ()
     """The secrets that were left out, each with why: only where the config was read without them (`load`)."""
 

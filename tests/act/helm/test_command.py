@@ -39,17 +39,24 @@ def test_helm_is_given_less_time_than_it_has(given, helms):
     assert own_timeout(timedelta(seconds=given)) == helms
 
 
-def test_the_environment_has_what_helm_needs_and_no_secret_of_ours():
-    given = {"PATH": "/bin", "KUBECONFIG": "/k", "KUBERNETES_SERVICE_HOST": "10.96.0.1", "SENTRY_DSN": "x"}
-    assert environment(SPEC, given) == {
-        "PATH": "/bin", "KUBECONFIG": "/k", "KUBERNETES_SERVICE_HOST": "10.96.0.1", "HELM_DRIVER": "secret",
+def test_with_a_kubeconfig_helm_has_our_environment_for_a_credential_program_and_no_secret_of_ours():
+    given = {"PATH": "/bin", "KUBECONFIG": "/k", "AWS_PROFILE": "staging", "SENTRY_DSN": "x", "PGPASSWORD": "x"}
+    assert environment(SPEC, given, in_pod=False, secrets={"SENTRY_DSN"}) == {
+        "PATH": "/bin", "KUBECONFIG": "/k", "AWS_PROFILE": "staging", "HELM_DRIVER": "secret",
     }  # fmt: skip
+
+
+def test_nothing_in_the_environment_sends_helm_to_another_cluster_or_storage():
+    given = {"HELM_KUBECONTEXT": "production", "HELM_KUBEAPISERVER": "https://other", "HELM_DRIVER": "memory"}
+    assert environment(SPEC, given, in_pod=False) == {"HELM_DRIVER": "secret"}
 
 
 def test_in_the_cluster_the_pods_own_rights_are_used():
     spec = SPEC.model_copy(update={"storage": "configmap"})
-    found = environment(spec, {"KUBECONFIG": "/k"}, in_pod=True)
-    assert found == {"KUBECONFIG": "/dev/null", "HELM_DRIVER": "configmap"}
+    given = {"PATH": "/bin", "KUBECONFIG": "/k", "KUBERNETES_SERVICE_HOST": "10.96.0.1", "HOOK_SECRET": "x"}
+    assert environment(spec, given, in_pod=True) == {
+        "PATH": "/bin", "KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBECONFIG": "/dev/null", "HELM_DRIVER": "configmap",
+    }  # fmt: skip
 
 
 def test_a_helm_that_a_killed_watchdog_left_behind_is_found(tmp_path):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import cast, get_args
 
@@ -44,9 +44,11 @@ _LOOK = 0.5  # seconds between looks at a helm that a killed watchdog left behin
 class HelmActor:
     """The `Actor` of targets with a `helm:` section."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        """`clock`: what the age of a pending operation is read from."""
+    def __init__(self, clock: Clock | None = None, secrets: Collection[str] = ()) -> None:
+        """`clock`: what the age of a pending operation is read from. `secrets`: environment variables that Helm, and
+        the credential program of a kubeconfig that it starts, must not see."""
         self._clock = clock or SystemClock()
+        self._secrets = secrets
         self._clusters: dict[tuple[str | None, str | None], Cluster] = {}
         self._lock = threading.Lock()
 
@@ -56,7 +58,7 @@ class HelmActor:
         storage = self._storage(spec)
         history = storage.history()
         stored = _restorable(history, to.id, spec)
-        major = major_version(spec, environment(spec))
+        major = major_version(spec, self._environment(spec))
         says = say(read(self._cluster(spec), spec, storage, history, stored, major), target.rollback, parse)
         if says.refusals:
             raise Refused(f"revision {to.id} can't be brought back: {'; '.join(says.refusals)}")
@@ -95,6 +97,9 @@ class HelmActor:
     def _storage(self, spec: HelmSpec) -> Storage:
         return Storage(self._cluster(spec), spec)
 
+    def _environment(self, spec: HelmSpec) -> dict[str, str]:
+        return environment(spec, secrets=self._secrets)
+
     def close(self) -> None:
         """Close the connections to clusters."""
         for cluster in self._clusters.values():
@@ -102,11 +107,13 @@ class HelmActor:
 
     def _cluster(self, spec: HelmSpec) -> Cluster:
         with self._lock:
-            return self._clusters.setdefault((spec.kubeconfig, spec.context), Cluster(spec.kubeconfig, spec.context))
+            return self._clusters.setdefault(
+                (spec.kubeconfig, spec.context), Cluster(spec.kubeconfig, spec.context, self._secrets)
+            )
 
     def _carry_out(self, target: Target, plan: Plan, deadline: float) -> tuple[bool, str, str]:
         spec = _spec(target)
-        storage, env = self._storage(spec), environment(spec)
+        storage, env = self._storage(spec), self._environment(spec)
         major = major_version(spec, env)
         description = _description(plan.id, plan.to_revision)
         argv = arguments(spec, major, plan.to_revision, target.rollback.timeout, description)

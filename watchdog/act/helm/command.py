@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from watchdog.kubernetes.client import in_cluster
-from watchdog.kubernetes.program import version_of
+from watchdog.kubernetes.program import own_environment, version_of
 from watchdog.model.target import HelmSpec
 from watchdog.subprocesses import Completed, minimal_environment
 
@@ -22,20 +22,28 @@ _PASSED_ON = (
 
 
 def environment(
-    spec: HelmSpec, environ: Mapping[str, str] | None = None, *, in_pod: bool | None = None
+    spec: HelmSpec,
+    environ: Mapping[str, str] | None = None,
+    *,
+    in_pod: bool | None = None,
+    secrets: Collection[str] = (),
 ) -> dict[str, str]:
     """What Helm needs: where the cluster is and how it stores releases; none of our secrets.
 
-    `in_pod`: whether there are a pod's own rights to use, as everywhere in the watchdog, whatever KUBECONFIG says;
-    None: find out.
+    With a kubeconfig it is our own environment, for the credential program that may be named there. `in_pod`: whether
+    there are a pod's own rights to use, as everywhere in the watchdog, whatever KUBECONFIG says; None: find out.
+    `secrets`: the variables that the config takes secrets from.
     """
     source = os.environ if environ is None else environ
-    found = minimal_environment(source)
-    found |= {name: source[name] for name in _PASSED_ON if name in source}
-    found["HELM_DRIVER"] = spec.storage
     own = in_cluster() if in_pod is None else in_pod
     if own and spec.kubeconfig is None and spec.context is None:
+        found = minimal_environment(source)
+        found |= {name: source[name] for name in _PASSED_ON if name in source}
         found["KUBECONFIG"] = os.devnull  # empty: Helm then takes the pod's ServiceAccount
+    else:
+        # HELM_KUBECONTEXT and the like would send Helm to another cluster than the one that the watchdog reads.
+        found = {n: value for n, value in own_environment(source, secrets).items() if not n.startswith("HELM_")}
+    found["HELM_DRIVER"] = spec.storage
     return found
 
 

@@ -7,7 +7,7 @@ read only while it is being watched. Changes nothing. Helm names the revisions.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -38,7 +38,9 @@ class HelmPlatform:
 
     resyncs = True
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        """`secrets`: environment variables that a kubeconfig's credential program must not see."""
+        self._secrets = secrets
         self._lock = threading.Lock()
         self._clusters: dict[Place, Cluster] = {}
         self._streams: dict[tuple[Place, Storage, str | None], ReleaseStream] = {}
@@ -119,7 +121,7 @@ class HelmPlatform:
             for (place, storage), group in guarded.items():
                 heard = _Heard(Guarded(group), wake)
                 for namespace in _namespaces(group):
-                    cluster = self._clusters.setdefault(place, Cluster(*place))
+                    cluster = self._clusters.setdefault(place, Cluster(*place, self._secrets))
                     self._streams[place, storage, namespace] = ReleaseStream(cluster, storage, namespace, heard)
             streams = list(self._streams.values())
         for stream in streams:
@@ -179,7 +181,7 @@ class HelmPlatform:
                 return
             stream = self._pods.get(key)
             if stream is None:
-                cluster = self._clusters.setdefault(key[0], Cluster(*key[0]))
+                cluster = self._clusters.setdefault(key[0], Cluster(*key[0], self._secrets))
                 stream = self._pods[key] = PodStream(cluster, key[1], self._wake)
         stream.follow(target.name, selectors)
 
@@ -192,7 +194,7 @@ class HelmPlatform:
     def _cluster(self, target: Target) -> Cluster:
         place = _place(target)
         with self._lock:
-            return self._clusters.setdefault(place, Cluster(*place))
+            return self._clusters.setdefault(place, Cluster(*place, self._secrets))
 
 
 class _Heard:

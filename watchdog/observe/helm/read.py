@@ -20,7 +20,17 @@ from watchdog.model.target import HelmSpec
 from watchdog.observe.helm import pods as read
 from watchdog.observe.helm.manifest import Facts, Hook, Ref, facts
 from watchdog.observe.helm.seen import Seen, failed_hooks
-from watchdog.observe.helm.workloads import Thing, Workload, counts, current, last_written, matching, owned, touched
+from watchdog.observe.helm.workloads import (
+    Thing,
+    Workload,
+    counts,
+    current,
+    last_written,
+    matching,
+    owned,
+    template_since,
+    touched,
+)
 
 RESOURCES = {
     "Deployment": (APPS, "deployments"),
@@ -71,11 +81,12 @@ def workload(cluster: Cluster, ref: Ref, release: Release) -> Workload:
     if ref.kind == "Job":
         begun: list[Thing] = [found] if _created(found) >= release.created else []
         return Workload(ref, found, bool(begun), _pods_of_jobs(cluster, ref.namespace, begun), begun)
-    if ref.kind == "CronJob":
-        begun = _jobs_of(cluster, ref.namespace, found, release.created)
-        return Workload(ref, found, False, _pods_of_jobs(cluster, ref.namespace, begun), begun)
     replicasets = _replicasets(cluster, ref.namespace, found) if ref.kind == "Deployment" else []
     changed = touched(found, replicasets, release.created)
+    if ref.kind == "CronJob":
+        ours = changed or release.status in {"deployed", "superseded"}
+        begun = _jobs_of(cluster, ref.namespace, found, template_since(found, release.created)) if ours else []
+        return Workload(ref, found, changed, _pods_of_jobs(cluster, ref.namespace, begun), begun)
     label = current(ref.kind, found, replicasets) if changed or release.status in {"deployed", "superseded"} else ""
     if not label:
         return Workload(ref, found, changed)

@@ -33,7 +33,7 @@ class Workload:
     pods: Sequence[Thing] = ()
     """Those that count: of the current template, once that is this revision's."""
     jobs: Sequence[Thing] = field(default=())
-    """A CronJob's, or the Job itself: those begun since the revision."""
+    """The Job itself, when the revision began it; a CronJob's that were begun since its template is this revision's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,12 @@ def touched(thing: Thing, replicasets: Sequence[Thing], since: datetime) -> bool
     return any(at >= since for at in _written(thing))
 
 
+def template_since(cronjob: Thing, revision: datetime) -> datetime:
+    """Since when a CronJob makes Jobs of its current template, at the earliest since the revision. A write that left
+    the template as it was counts too: only the time is known."""
+    return max(revision, _created(cronjob), *_written(cronjob))
+
+
 def last_written(thing: Thing) -> datetime | None:
     """When someone who owns fields of the template last wrote to it, or it last made progress."""
     conditions = (thing.get("status") or {}).get("conditions") or ()
@@ -104,9 +110,9 @@ def last_written(thing: Thing) -> datetime | None:
 def _written(thing: Thing) -> list[datetime]:
     found = []
     for entry in (thing.get("metadata") or {}).get("managedFields") or ():
-        template = "f:template" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+        fields = (entry.get("fieldsV1") or {}).get("f:spec") or {}
         at = instant(entry.get("time"))
-        if template and not entry.get("subresource") and at is not None:
+        if ("f:template" in fields or "f:jobTemplate" in fields) and not entry.get("subresource") and at is not None:
             found.append(at)
     return found
 
