@@ -111,3 +111,6 @@ def test_what_will_expire_is_asked_for_again(tmp_path: Path):
     found = loaded(kubeconfig(tmp_path, f"{count}; {gives}"))
     found.get_api_key_with_prefix("BearerToken")
     assert (tmp_path / "runs").read_text() == "run\nrun\n"
+    kubeconfig(tmp_path, f"{count}; {credential(token='lasts')}")
+    assert [found.get_api_key_with_prefix("BearerToken") for _ in range(3)] == ["Bearer lasts"] * 3
+    assert (tmp_path / "runs").read_text() == "run\nrun\nrun\n"

@@ -64,6 +64,7 @@ class _Loader(kube_config.KubeConfigLoader):
             self.key_file = self._file(status, "clientKeyData", folder)
         else:
             raise ConfigException("the credential program gave neither a token nor a certificate with its key")
+        vars(self).pop("expiry", None)  # of the credentials before
         if "expirationTimestamp" in status:
             self.expiry = _UNTYPED.parse_rfc3339(status["expirationTimestamp"])
         return True

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.observe.helm.objects import SINCE, at, pod
 from watchdog.observe.helm.manifest import Ref
-from watchdog.observe.helm.workloads import Workload, counts, current, matching, rollout, touched
+from watchdog.observe.helm.workloads import Workload, counts, current, matching, rollout, template_since, touched
 
 
 def deployment(created: float = -500, **status: object) -> dict:
@@ -172,3 +174,26 @@ def test_selectors():
         }
     }
     assert matching(thing) == "a=1,b=2,tier in (x,y),!old"
+
+
+def cron_job(*written: tuple[str, float]) -> dict:
+    entries = [{"time": at(seconds), "fieldsV1": {"f:spec": {field: {}}}} for field, seconds in written]
+    return {"metadata": {"uid": "c1", "creationTimestamp": at(-500), "managedFields": entries}}
+
+
+def test_a_cron_job_is_touched_when_its_template_is_written():
+    assert touched(cron_job(("f:jobTemplate", 2)), [], SINCE)
+    assert not touched(cron_job(("f:jobTemplate", -2), ("f:suspend", 2)), [], SINCE)
+
+
+@pytest.mark.parametrize(
+    ("written", "since"),
+    [
+        ((("f:jobTemplate", 7),), 7),  # after the hooks, say: what it began before is of the older template
+        ((("f:jobTemplate", -7),), 0),  # the revision left it as it was: all since the revision count
+        ((("f:jobTemplate", 3), ("f:jobTemplate", 90)), 90),  # somebody edited it later
+        ((("f:suspend", 7),), 0),
+    ],
+)
+def test_a_cron_jobs_template_is_the_current_one_since_it_was_written(written: tuple, since: float):
+    assert template_since(cron_job(*written), SINCE) == SINCE + timedelta(seconds=since)

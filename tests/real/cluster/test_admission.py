@@ -76,9 +76,7 @@ def test_the_incident_is_for_a_person(cluster: Cluster, namespace: str, tmp_path
     try:
         daemon.start()
         daemon.until(lambda: daemon.store.revision("app", "1") is not None, "the first revision in the ledger")
-        # Good at first, so that the policy can be tried out on it; then it crashes.
-        deploy(cluster, namespace, f"image={NEW}", "command={/bin/busybox,sh,-c,sleep 6; exit 7}")
-        daemon.until_state(WatchState.watching, "2")
+        deploy(cluster, namespace, f"image={NEW}", "probePath=/nope")
         with no_way_back(cluster, namespace):
             watch = daemon.until_state(WatchState.failed, "2", seconds=90)
         assert daemon.kinds()[-1] == "incident.failed"

@@ -189,7 +189,7 @@ def test_one_watch_that_lives_through_all_of_it(cluster: Cluster, namespace: str
         over = datetime.now(UTC)
         watch = daemon.until_state(WatchState.watching, "2")
         daemon.until(lambda: measured(daemon, watch.id)[-1].at > over, "a look at what is left")
-        assert {m.verdict for m in measured(daemon, watch.id)} == {Verdict.passed}
+        assert not {m.verdict for m in measured(daemon, watch.id)} & {Verdict.failed, Verdict.error}
         assert daemon.kinds() == ["deploy.seen"]
     finally:
         daemon.close()
