@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.real.cluster.cluster import PROGRAMS, Cluster
+from tests.real.cluster.cluster import PROGRAMS, Cluster, wait_until
 from tests.real.cluster.guarded import deploy
 from watchdog.act.helm.actor import HelmActor
 from watchdog.errors import Unavailable
@@ -138,7 +138,10 @@ def test_a_credential_that_has_expired_is_asked_for_again(cluster: Cluster, name
         cluster.kubectl("delete", "serviceaccount", "person", "-n", namespace)
         cluster.kubectl("create", "serviceaccount", "person", "-n", namespace)
         cloud.gives(cloud.token())
-        assert look(cloud, platform).rollout.phase is Phase.complete
+        wait_until(
+            lambda: look(cloud, platform).rollout.phase is Phase.complete and cloud.runs() > known,
+            "the API server to refuse the old token, which it remembers for some seconds",
+        )
         assert cloud.runs() == known + 1
     finally:
         platform.stop()

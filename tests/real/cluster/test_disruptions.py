@@ -137,6 +137,16 @@ def lose_the_node(cluster: Cluster, namespace: str) -> None:
         cluster.kubectl("taint", "nodes", "--all", f"{TAINT}-", check=False)
 
 
+def fill_the_disk(cluster: Cluster, namespace: str) -> None:
+    """The kubelet evicts by itself, for want of room: the pod stays, as failed, with its killed container."""
+    found = cluster.get("pods", "-n", namespace, "-l", "app=app")["items"]
+    (name,) = [pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp")]
+    fill = ("/bin/busybox", "dd", "if=/dev/zero", "of=/tmp/full", "bs=1M", "count=64")
+    cluster.kubectl("exec", name, "-n", namespace, "--", *fill)
+    where = ("pod", name, "-n", namespace)
+    wait_until(lambda: cluster.get(*where)["status"].get("reason") == "Evicted", "the kubelet's eviction")
+
+
 def scale(cluster: Cluster, namespace: str) -> None:
     """Up and down, as a HorizontalPodAutoscaler does."""
     for replicas in ("3", "1"):
@@ -150,13 +160,14 @@ def restart(cluster: Cluster, namespace: str) -> None:
         cluster.kubectl("rollout", "status", workload, "-n", namespace, "--timeout=40s")
 
 
-DISRUPTIONS = (evict, preempt, lose_the_node, scale, restart)
+VALUES = ("database=true", "diskLimit=32Mi")
+DISRUPTIONS = (evict, preempt, lose_the_node, scale, restart, fill_the_disk)
 
 
 @pytest.mark.parametrize("disrupt", DISRUPTIONS, ids=lambda one: one.__name__)
 def test_it_is_no_crash(cluster: Cluster, namespace: str, look: Look, disrupt: Callable[[Cluster, str], None]):
-    deploy(cluster, namespace, "database=true", wait=True)
-    deploy(cluster, namespace, "database=true", "note=two", wait=True)
+    deploy(cluster, namespace, *VALUES, wait=True)
+    deploy(cluster, namespace, *VALUES, "note=two", wait=True)
     whole = look.until_whole()
     before = {i.id for i in whole.instances}
     with look.all_the_while():
@@ -176,12 +187,12 @@ def measured(daemon: Daemon, watch: str) -> list[Measurement]:
 
 
 def test_one_watch_that_lives_through_all_of_it(cluster: Cluster, namespace: str, tmp_path: Path):
-    deploy(cluster, namespace, "database=true", wait=True)
+    deploy(cluster, namespace, *VALUES, wait=True)
     daemon = guarding(cluster, namespace, tmp_path, rules=["crash"], watch={"bake_time": "10m"})
     try:
         daemon.start()
         daemon.until(lambda: daemon.store.revision("app", "1") is not None, "the first revision in the ledger")
-        deploy(cluster, namespace, "database=true", "note=two", wait=True)
+        deploy(cluster, namespace, *VALUES, "note=two", wait=True)
         daemon.until_state(WatchState.watching, "2")
         for disrupt in DISRUPTIONS:
             disrupt(cluster, namespace)
