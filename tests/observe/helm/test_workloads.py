@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.observe.helm.objects import SINCE, at, pod
+from tests.observe.helm.objects import SINCE, at, ended, pod, status
 from watchdog.observe.helm.manifest import Ref
 from watchdog.observe.helm.workloads import Workload, counts, current, matching, rollout, template_since, touched
 
@@ -154,11 +154,18 @@ def test_a_workload_that_is_not_there():
         {"status": {"reason": "NodeLost"}},
         {"status": {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}]}},
         {"metadata": {"deletionTimestamp": at(3)}},  # a rollout, a scale-down, a person
+        pod(status(ended(0, 3, "Completed")), phase="Succeeded"),  # evicted, and ended in good order
+        pod(status(ended(137, 3)), phase="Failed"),
     ],
 )
 def test_a_pod_that_was_taken_away_says_nothing_about_its_version(gone: dict):
     assert not counts(gone)
     assert counts(pod())
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_jobs_pod_that_is_over_counts(phase: str):
+    assert counts(pod(status(ended(1, 3)), policy="Never", phase=phase))
 
 
 def test_selectors():

@@ -138,13 +138,16 @@ def lose_the_node(cluster: Cluster, namespace: str) -> None:
 
 
 def fill_the_disk(cluster: Cluster, namespace: str) -> None:
-    """The kubelet evicts by itself, for want of room: the pod stays, as failed, with its killed container."""
+    """The kubelet evicts by itself, for want of room: the pod stays, and is over. Where its program ends with 0 when it
+    is asked to, as here, it is said to have succeeded, and nothing tells of the eviction but an event."""
     found = cluster.get("pods", "-n", namespace, "-l", "app=app")["items"]
     (name,) = [pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp")]
     fill = ("/bin/busybox", "dd", "if=/dev/zero", "of=/tmp/full", "bs=1M", "count=64")
     cluster.kubectl("exec", name, "-n", namespace, "--", *fill)
     where = ("pod", name, "-n", namespace)
-    wait_until(lambda: cluster.get(*where)["status"].get("reason") == "Evicted", "the kubelet's eviction")
+    wait_until(lambda: cluster.get(*where)["status"]["phase"] in {"Succeeded", "Failed"}, "the kubelet's eviction")
+    events = ("get", "events", "-n", namespace, "--field-selector", f"reason=Evicted,involvedObject.name={name}")
+    assert "exceeds the total limit of containers" in cluster.kubectl(*events)
 
 
 def scale(cluster: Cluster, namespace: str) -> None:

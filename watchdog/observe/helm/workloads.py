@@ -122,10 +122,15 @@ def counts(pod: Thing) -> bool:
     status = pod.get("status") or {}
     if (pod.get("metadata") or {}).get("deletionTimestamp") or status.get("reason") in _TAKEN_AWAY:
         return False
+    # What ends under `restartPolicy: Always` is started again: such a pod is over only where the cluster ended it. The
+    # kubelet does not even say "Evicted" when the program heeded its signal and ended with 0.
+    if (pod.get("spec") or {}).get("restartPolicy", "Always") == "Always" and status.get("phase") in _OVER:
+        return False
     conditions = status.get("conditions") or ()
     return not any(one.get("type") == "DisruptionTarget" and one.get("status") == "True" for one in conditions)
 
 
+_OVER = frozenset({"Succeeded", "Failed"})
 _TAKEN_AWAY = frozenset(
     {"Evicted", "NodeLost", "NodeShutdown", "Shutdown", "Terminated", "Preempting", "Preempted", "NodeAffinity"}
     | {"UnexpectedAdmissionError", "OutOfcpu", "OutOfmemory", "OutOfpods"}
