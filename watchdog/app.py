@@ -153,23 +153,23 @@ def _platforms(
     return platforms, actors
 
 
-def found_by(patterns: Sequence[Target], beside: Sequence[Target] = ()) -> list[Target]:
-    """The targets that these patterns stand for now, asked of the platform; without releases that are among `beside`.
-    Raises Unavailable, Refused."""
-    platforms, _ = _platforms(patterns)
+def found_by(patterns: Sequence[Target], settings: Settings) -> list[Target]:
+    """The targets that these patterns stand for now, asked of the platform; without releases that have a target of
+    their own. Raises Unavailable, Refused."""
+    platforms, _ = _platforms(patterns, settings.secret_variables)
     found: list[Target] = []
     for pattern in patterns:
         found += cast("Discovery", platforms[pattern.spec.kind]).discover(pattern)
-    taken = {_release(target) for target in beside}
+    taken = {_release(target) for target in settings.targets}
     return [target for target in found if _release(target) not in taken]
 
 
-def kept_by_platform(target: Target, limit: int) -> Sequence[str] | None:
+def kept_by_platform(target: Target, limit: int, settings: Settings) -> Sequence[str] | None:
     """The revisions that the platform has itself, newest first; None where it keeps none. Raises Unavailable,
     Refused."""
     if not isinstance(target.spec, HelmSpec):
         return None
-    platforms, _ = _platforms([target])
+    platforms, _ = _platforms([target], settings.secret_variables)
     return platforms[target.spec.kind].history(target, limit)
 
 

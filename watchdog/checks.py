@@ -44,7 +44,7 @@ def _target(app: App, target: Target) -> Iterator[Finding]:
     snapshot, seen = None, target
     if not missing:
         try:
-            found = found_by([target], beside=app.roster.configured) if target.is_pattern else [target]
+            found = found_by([target], app.settings) if target.is_pattern else [target]
             seen = next(iter(found), target)
             snapshot = platform.snapshot(seen, app.clock.now()) if found else None
         except (Unavailable, Refused) as error:

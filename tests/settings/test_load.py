@@ -133,6 +133,7 @@ targets:
         DSN="https://abc@sentry.example/3",
     )
     assert read.store == "postgresql://me:hunter2@db/watchdog"
+    assert read.secret_variables == {"DATABASE_URL", "PASSWORD", "DSN"}
     prometheus = read.sources.prometheus
     assert prometheus is not None
     assert (prometheus.url, prometheus.username, prometheus.headers) == (

@@ -90,7 +90,7 @@ def _chosen(settings: Settings, config: Path, target: str | None, environment: s
         return [target]
     there = [t for t in settings.targets if t.environment == environment]
     names = [t.name for t in there if not t.is_pattern]
-    names += [t.name for t in found_by([t for t in there if t.is_pattern], beside=settings.targets)]
+    names += [t.name for t in found_by([t for t in there if t.is_pattern], settings)]
     if not names:
         known = ", ".join(sorted({t.environment for t in settings.targets}))
         raise UnknownName(f"no target in environment {environment!r} in {config}; it has: {known}")

@@ -43,7 +43,7 @@ def history(
         revisions, watches = store.revisions(target, limit), store.watches(target, limit=500)
     kept = None
     try:
-        kept = kept_by_platform(settings.roster[target], limit)
+        kept = kept_by_platform(settings.roster[target], limit, settings)
     except (Unavailable, Refused) as error:
         err.print(f"note: only the ledger is shown: {error}", style="yellow", markup=False)
     running = bookmark.revision if bookmark else None
