@@ -11,6 +11,7 @@ from math import ceil, isinf
 
 import numpy as np
 
+from watchdog.judge.compare import growth
 from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.baseline import usable
 from watchdog.judge.compare.counting import calibrate_counts, edges_for, judge_counts
@@ -72,7 +73,8 @@ def calibrate_rule(
     cut: Sequence[tuple[float, float]] = (),
     earlier: Sequence[tuple[float, Samples]] = (),
 ) -> Calibration | None:
-    """How the rule is judged in the watch of a deploy at `at` (unix seconds); None: there is nothing to compare with.
+    """How the rule is judged in the watch of a deploy at `at` (unix seconds); None: there is nothing to compare with,
+    or the watch is too short for a trend.
 
     `before` covers `seconds` up to `at`. `cut`: stretches of incidents and earlier watches. `earlier`: the beginnings
     of earlier good deploys, each with the samples of its first START_LOOKED_AT seconds.
@@ -85,6 +87,8 @@ def calibrate_rule(
         limits = [v for s in before.get("limit", ()) for v in s.values if v > 0]
         previous = _grid(before.get("query", ()), origin, setting.interval, scrapes)
         watch = max(1, round(setting.watch_seconds / setting.interval))
+        if watch < growth.FEWEST:  # it would stay inconclusive to the end, and hold every deploy
+            return None
         known = previous[-watch:] if np.isfinite(previous[-watch:]).sum() >= watch / 2 else None
         return calibrate_growth(
             known,
