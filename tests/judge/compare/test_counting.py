@@ -80,6 +80,19 @@ def test_a_first_deploy_leaves_out_its_first_minute():
     assert known.start_from == "only 0 earlier good deploys are known: the first 60 s are left out"
 
 
+def test_a_start_as_long_as_the_watch_leaves_no_time_to_see_anything():
+    rng = np.random.default_rng(3)
+    before, starts = counts(rng, 5760, (0.01,)), [counts(rng, 20, (0.01,)) for _ in range(5)]
+    for start in starts:
+        start.events[:, :8] += 20
+    known = calibrate_counts(
+        CompareKind.ratio, before, np.ones(5760, bool), interval=INTERVAL, watch_seconds=90, weight=0.5, signals=1,
+        earlier=tuple(starts),
+    )  # fmt: skip
+    assert known.start_seconds > 90
+    assert known.sees.startswith("cannot detect any rise in 0 s at 10 requests/s")
+
+
 def test_latency_tests_three_edges():
     known = calibrated((0.5, 0.1, 0.02), CompareKind.latency, edges=(0.1, 0.25, 1.0))
     assert [track.edge for track in known.tracks] == [0.1, 0.25, 1.0]
