@@ -11,6 +11,7 @@ from watchdog.judge.compare.counting import bounds_of, calibrate_counts, edges_f
 from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.pooling import signal_weights
 from watchdog.judge.compare.power import fewest_requests
+from watchdog.judge.compare.rule import healed
 from watchdog.judge.compare.sentence import odds, share
 from watchdog.judge.compare.together import together
 from watchdog.model.comparison import CompareKind, CountCalibration, Judgement
@@ -91,6 +92,25 @@ def test_a_start_as_long_as_the_watch_leaves_no_time_to_see_anything():
     )  # fmt: skip
     assert known.start_seconds > 90
     assert known.sees.startswith("cannot detect any rise in 0 s at 10 requests/s")
+
+
+@pytest.mark.parametrize(
+    ("failed", "requests", "verdict"),
+    [
+        (0, 60, Verdict.passed),
+        (1, 60, Verdict.inconclusive),  # p* allows 0.8: one is no sign that the rollback did not help
+        (6, 60, Verdict.failed),
+        (30, 2400, Verdict.passed),
+        (35, 2400, Verdict.inconclusive),
+        (60, 2400, Verdict.failed),
+    ],
+)
+def test_what_is_over_the_usual_rate_by_chance_does_not_deny_a_recovery(failed, requests, verdict):
+    known = calibrated()
+    after = Counts(np.array([[float(failed)]]), np.array([[float(requests)]]), np.ones((1, 1)))
+    found = judge_counts("errors-vs-before", "errors", known, after, weight=0.5)
+    assert found.p_star == pytest.approx(0.0129, rel=0.05)
+    assert healed(known, found) is verdict
 
 
 def test_latency_tests_three_edges():

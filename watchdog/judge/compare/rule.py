@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from math import ceil, isinf
 
 import numpy as np
+from scipy.special import gammainc
 
 from watchdog.judge.compare import growth
 from watchdog.judge.compare.arrays import Array, Flags
@@ -36,6 +37,9 @@ FEWEST_SECONDS = 300.0
 FEWEST_REQUESTS = 30.0
 START_LOOKED_AT = 300.0
 """Seconds of earlier good deploys from which the usual start is learnt."""
+
+UNLIKELY = 0.05
+"""After a rollback, an excess over p* that chance alone makes less often than this means that it did not help."""
 
 Samples = Mapping[str, Sequence[Series]]
 """By the measure's key: `events`, `total`, `buckets`, `query`, `limit`."""
@@ -187,8 +191,18 @@ def healed(calibration: Calibration, finding: Finding) -> Verdict:
     ):
         return Verdict.inconclusive
     if isinstance(calibration, CountCalibration):
-        return Verdict.passed if finding.after <= (finding.p_star or 0.0) else Verdict.failed
+        return _back_to_usual(finding)
     return Verdict.failed if finding.verdict is Verdict.failed else Verdict.passed
+
+
+def _back_to_usual(finding: Finding) -> Verdict:
+    """Whether a rate is at most p*. Over it by no more than chance does: nobody can say yet."""
+    star, phi = finding.p_star or 0.0, finding.phi or 1.0
+    events, total = finding.events_after or 0.0, finding.total_after or 0.0
+    if events <= star * total:
+        return Verdict.passed
+    chance = float(gammainc(events / phi, star * total / phi)) if star > 0 else 0.0  # Poisson: so many, or more
+    return Verdict.failed if chance < UNLIKELY else Verdict.inconclusive
 
 
 def interval_of(samples: Samples, fallback: float) -> float:
