@@ -6,6 +6,7 @@ Unavailable, with what it printed (short, secrets masked) and what was expected.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -167,4 +168,11 @@ def snapshot_of(status: StatusDocument, at: datetime) -> Snapshot:
         ),
         exits=tuple(sorted((Exit.model_validate(one.model_dump()) for one in status.exits), key=lambda one: one.at)),
         rollout=Rollout(phase=status.phase, reason=status.reason),
+        pods=_pods(status),
     )
+
+
+def _pods(status: StatusDocument) -> str:
+    """A regular expression (RE2, without quotes and backslashes) of the instances' names, one-shots left out."""
+    names = {one.name or one.id for one in status.instances if not one.one_shot}
+    return "|".join(re.sub(r"[^\w:/@-]", ".", name) for name in sorted(names))

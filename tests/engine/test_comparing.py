@@ -178,3 +178,21 @@ def test_an_earlier_incident_is_no_part_of_the_baseline():
     assert isinstance(calibration, CountCalibration)
     (track,) = calibration.tracks
     assert track.events / track.total == pytest.approx(0.01, rel=0.3)
+
+
+def test_a_watch_too_short_for_a_trend_is_not_held_for_it():
+    growth = rule(
+        "memory-growth",
+        measure=CompareMeasure(signal="growth", query="memory", limit="limit"),
+        fail_when=None,
+        consecutive_failures=1,
+    )
+    g = Served(ERRORS, growth, CRASH, watch={"bake_time": "1m", "initial_delay": "5s", "interval": "5s"})
+    for n in range(40):
+        at = g.clock.now() + timedelta(seconds=15 * (n - 20))
+        g.history.scraped("memory", at, 3e7, name="shop-api-1")
+        g.history.scraped("limit", at, 5e8, name="shop-api-1")
+    g.deploy("v2")
+    g.until(lambda: g.watch.state is WatchState.passed, limit=90)
+    (said,) = {m.reason for m in g.store.measurements(g.watch.id, "memory-growth")}
+    assert "too short a watch to see a trend" in said

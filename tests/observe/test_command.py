@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -59,6 +60,18 @@ def test_all_that_a_status_can_say(programs):
     ]
     assert snapshot.images == {"api": "sha256:1"}
     assert [one.reason or one.exit_code for one in snapshot.exits] == ["segfault", 137]  # oldest first
+
+
+def test_queries_find_the_instances_by_name(programs):
+    instances = [
+        {"id": "101", "service": "api", "name": "api.1"},
+        {"id": "102", "service": "web"},
+        {"id": "103", "service": "migrate", "one_shot": True},
+    ]
+    programs.status(revision="v2", phase="complete", instances=instances)
+    pods = CommandPlatform().snapshot(programs.target(), NOW).pods
+    assert [name for name in ("api.1", "102", "103", "api.10", "") if re.fullmatch(pods, name)] == ["api.1", "102"]
+    assert "\\" not in pods  # it becomes part of a quoted text
 
 
 def test_nothing_runs(programs):

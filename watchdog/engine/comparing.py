@@ -96,8 +96,7 @@ def answer(source: History, asked: Question) -> Observation:
         if calibration is None and not asked.nothing_known:
             calibration = calibrated(source, asked)
         if calibration is None:
-            why = f"nothing is known of {asked.rule} before this deploy: thresholds, probes and crashes are what counts"
-            finding = no_data(asked.rule, asked.measure, asked.setting, why)
+            finding = no_data(asked.rule, asked.measure, asked.setting, _unjudged(asked))
             return Observation(query=words, finding=finding, took=_since(started))
         setting = asked.setting
         if isinstance(calibration, CountCalibration):
@@ -189,6 +188,14 @@ def samples_of(
     if measure.limit is not None:
         found["limit"] = source.evaluate(measure.limit, until - step, until, step)
     return found
+
+
+def _unjudged(asked: Question) -> str:
+    """Why a rule has no calibration."""
+    why = f"nothing is known of {asked.rule} before this deploy"
+    if asked.measure.signal is CompareKind.growth:
+        why = f"{asked.rule}: too short a watch to see a trend"
+    return f"{why}: thresholds, probes and crashes are what counts"
 
 
 def _stale(after: Mapping[str, Sequence[Series]], asked: Question, interval: float) -> str | None:

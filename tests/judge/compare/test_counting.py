@@ -11,6 +11,7 @@ from watchdog.judge.compare.counting import bounds_of, calibrate_counts, edges_f
 from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.pooling import signal_weights
 from watchdog.judge.compare.power import fewest_requests
+from watchdog.judge.compare.rule import healed
 from watchdog.judge.compare.sentence import odds, share
 from watchdog.judge.compare.together import together
 from watchdog.model.comparison import CompareKind, CountCalibration, Judgement
@@ -78,6 +79,38 @@ def test_a_first_deploy_leaves_out_its_first_minute():
     known = calibrated(earlier=0)
     assert known.start_seconds == 60
     assert known.start_from == "only 0 earlier good deploys are known: the first 60 s are left out"
+
+
+def test_a_start_as_long_as_the_watch_leaves_no_time_to_see_anything():
+    rng = np.random.default_rng(3)
+    before, starts = counts(rng, 5760, (0.01,)), [counts(rng, 20, (0.01,)) for _ in range(5)]
+    for start in starts:
+        start.events[:, :8] += 20
+    known = calibrate_counts(
+        CompareKind.ratio, before, np.ones(5760, bool), interval=INTERVAL, watch_seconds=90, weight=0.5, signals=1,
+        earlier=tuple(starts),
+    )  # fmt: skip
+    assert known.start_seconds > 90
+    assert known.sees.startswith("cannot detect any rise in 0 s at 10 requests/s")
+
+
+@pytest.mark.parametrize(
+    ("failed", "requests", "verdict"),
+    [
+        (0, 60, Verdict.passed),
+        (1, 60, Verdict.inconclusive),  # p* allows 0.8: one is no sign that the rollback did not help
+        (6, 60, Verdict.failed),
+        (30, 2400, Verdict.passed),
+        (35, 2400, Verdict.inconclusive),
+        (60, 2400, Verdict.failed),
+    ],
+)
+def test_what_is_over_the_usual_rate_by_chance_does_not_deny_a_recovery(failed, requests, verdict):
+    known = calibrated()
+    after = Counts(np.array([[float(failed)]]), np.array([[float(requests)]]), np.ones((1, 1)))
+    found = judge_counts("errors-vs-before", "errors", known, after, weight=0.5)
+    assert found.p_star == pytest.approx(0.0129, rel=0.05)
+    assert healed(known, found) is verdict
 
 
 def test_latency_tests_three_edges():

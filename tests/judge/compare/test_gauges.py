@@ -1,5 +1,7 @@
 """CPU and memory: blocks, levels, seasons, trends."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,11 @@ def test_without_a_limit_growth_is_told_but_never_fails():
     found = grown(noisy(5e8, 40, sd=0.003) * (1 + 0.05 * MINUTES), limit=None)
     assert found.verdict is Verdict.passed
     assert "does not reach" in found.sentence
+
+
+def test_the_sentence_has_plain_numbers():
+    fast = grown(noisy(5e8, 40, sd=0.003) * (1 + 0.3 * MINUTES), before=noisy(5e8, 40, seed=9, sd=0.003))
+    assert re.match(r"memory grows by [\d,]+ % an hour \(before, at this age: -?[\d.]+ %\), and", fast.sentence)
 
 
 def test_restarts_and_probes():

@@ -84,7 +84,7 @@ def calibrate_counts(
         placebos=int(found.placebos[0].min()),
         phi_from=sentence.phi_from(int(found.placebos[0].min()), FEWEST),
         needed_ln_e=alone,
-        sees=_sees(found, watch_seconds - float(start[0]), per_second, alone),
+        sees=_sees(found, max(watch_seconds - float(start[0]), 0.0), per_second, alone),
     )
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from math import ceil, isinf
 
 import numpy as np
+from scipy.special import gammainc
 
+from watchdog.judge.compare import growth
 from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.baseline import usable
 from watchdog.judge.compare.counting import calibrate_counts, edges_for, judge_counts
@@ -35,6 +37,9 @@ FEWEST_SECONDS = 300.0
 FEWEST_REQUESTS = 30.0
 START_LOOKED_AT = 300.0
 """Seconds of earlier good deploys from which the usual start is learnt."""
+
+UNLIKELY = 0.05
+"""After a rollback, an excess over p* that chance alone makes less often than this means that it did not help."""
 
 Samples = Mapping[str, Sequence[Series]]
 """By the measure's key: `events`, `total`, `buckets`, `query`, `limit`."""
@@ -72,7 +77,8 @@ def calibrate_rule(
     cut: Sequence[tuple[float, float]] = (),
     earlier: Sequence[tuple[float, Samples]] = (),
 ) -> Calibration | None:
-    """How the rule is judged in the watch of a deploy at `at` (unix seconds); None: there is nothing to compare with.
+    """How the rule is judged in the watch of a deploy at `at` (unix seconds); None: there is nothing to compare with,
+    or the watch is too short for a trend.
 
     `before` covers `seconds` up to `at`. `cut`: stretches of incidents and earlier watches. `earlier`: the beginnings
     of earlier good deploys, each with the samples of its first START_LOOKED_AT seconds.
@@ -85,6 +91,8 @@ def calibrate_rule(
         limits = [v for s in before.get("limit", ()) for v in s.values if v > 0]
         previous = _grid(before.get("query", ()), origin, setting.interval, scrapes)
         watch = max(1, round(setting.watch_seconds / setting.interval))
+        if watch < growth.FEWEST:  # it would stay inconclusive to the end, and hold every deploy
+            return None
         known = previous[-watch:] if np.isfinite(previous[-watch:]).sum() >= watch / 2 else None
         return calibrate_growth(
             known,
@@ -183,8 +191,18 @@ def healed(calibration: Calibration, finding: Finding) -> Verdict:
     ):
         return Verdict.inconclusive
     if isinstance(calibration, CountCalibration):
-        return Verdict.passed if finding.after <= (finding.p_star or 0.0) else Verdict.failed
+        return _back_to_usual(finding)
     return Verdict.failed if finding.verdict is Verdict.failed else Verdict.passed
+
+
+def _back_to_usual(finding: Finding) -> Verdict:
+    """Whether a rate is at most p*. Over it by no more than chance does: nobody can say yet."""
+    star, phi = finding.p_star or 0.0, finding.phi or 1.0
+    events, total = finding.events_after or 0.0, finding.total_after or 0.0
+    if events <= star * total:
+        return Verdict.passed
+    chance = float(gammainc(events / phi, star * total / phi)) if star > 0 else 0.0  # Poisson: so many, or more
+    return Verdict.failed if chance < UNLIKELY else Verdict.inconclusive
 
 
 def interval_of(samples: Samples, fallback: float) -> float:

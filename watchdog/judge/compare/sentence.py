@@ -49,9 +49,14 @@ def of_level(what: str, before: float, after: float, blocks: int, ln_e: float, w
 def of_growth(what: str, slope: float, before: float | None, seconds: float | None, level: float) -> str:
     """`memory grows by 5.2 % an hour (before: 0.1 %), and reaches its limit in 40 min`."""
     scale = 360000 / level if level else 0.0
-    known = "" if before is None else f" (before, at this age: {before * scale:.2g} %)"
+    known = "" if before is None else f" (before, at this age: {_percent(before * scale)})"
     ends = "does not reach its limit" if seconds is None else f"reaches its limit in {_duration(seconds)}"
-    return f"{what} grows by {slope * scale:.2g} % an hour{known}, and {ends}"
+    return f"{what} grows by {_percent(slope * scale)} an hour{known}, and {ends}"
+
+
+def _percent(number: float) -> str:
+    """`5.2 %`, `1,040 %`."""
+    return f"{number:,.0f} %" if abs(number) >= 10 else f"{number:.2g} %"
 
 
 def of_failures(what: str, failures: float, tries: str, ln_e: float) -> str:
