@@ -22,6 +22,11 @@ def trailing(values: Array, scrapes: int) -> Array:
     return out
 
 
+def after(values: Array, first: int) -> Array:
+    """From scrape number `first` on; a last axis of 1 is the same at all scrapes, and stays."""
+    return values[..., first:] if values.shape[-1] > 1 else values
+
+
 def plain(values: Any) -> tuple[float, ...]:
     """Numbers that can be stored as JSON."""
     return tuple(float(x) for x in values)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array
+from watchdog.judge.compare.arrays import Array, Flags, Like, Whole
 from watchdog.judge.compare.gates import Counts
 
 
@@ -38,29 +38,86 @@ class Pod:
     below: bool = False
 
 
-def counted(pods: Sequence[Pod], origin: float, interval: float, scrapes: int) -> Counts:
-    """Increments of all pods in `scrapes` slots of `interval` seconds from `origin` on; shapes as in `tiers`.
+@dataclass(frozen=True)
+class Increments:
+    """What each scrape of each pod added since the one before it; (scrapes,) each."""
 
-    A sample at time t belongs to the slot in which it falls, give or take half an interval's jitter.
+    at: Array
+    since: Array
+    """When the same pod was scraped before."""
+    events: Array
+    """(tracks, scrapes)"""
+    total: Array
+
+    def some(self, which: Flags) -> Increments:
+        """Those scrapes."""
+        return Increments(self.at[which], self.since[which], self.events[:, which], self.total[which])
+
+
+def counted(pods: Sequence[Pod], origin: float, interval: float, scrapes: int) -> Counts:
+    """Increments of all pods in `scrapes` slots of `interval` seconds from `origin` on; shapes as in `tiers`."""
+    return slotted(increments(pods), origin, interval, scrapes)
+
+
+def slot_of(at: Like, origin: float, interval: float) -> Whole:
+    """The number of the slot in which a sample falls, give or take half an interval's jitter; from 0 on."""
+    slots: Whole = np.ceil((np.asarray(at) - origin) / interval - 0.5).astype(np.int64) - 1
+    return slots
+
+
+def slotted(found: Increments, origin: float, interval: float, scrapes: int) -> Counts:
+    """The increments, added up in each of `scrapes` slots; what falls outside is left out."""
+    slots = slot_of(found.at, origin, interval)
+    inside = (slots >= 0) & (slots < scrapes)
+    slots, found = slots[inside], found.some(inside)
+    tracks, reach = len(found.events), np.zeros(scrapes)
+    np.maximum.at(reach, slots, np.maximum(1, np.round((found.at - found.since) / interval)))
+    cells = slots + scrapes * np.arange(tracks)[:, None]
+    events = np.bincount(cells.ravel(), found.events.ravel(), tracks * scrapes).reshape(tracks, scrapes)
+    return Counts(events, np.bincount(slots, found.total, scrapes)[None, :], reach[None, :])
+
+
+def increments(pods: Sequence[Pod]) -> Increments:
+    """What each scrape added. A pod's first scrape says nothing, unless it is known when the pod was born.
+
+    A scrape is a time at which any of a pod's totals has a sample. A series that appears later than its pod (the first
+    error) began at 0. One that disappears (a restart) and comes back lower begins anew.
     """
+    # All series of all pods at once: there are few samples in each, so it is the calls that would cost time.
     tracks = max((len(pod.tracks) for pod in pods), default=1)
-    events, total, reach = np.zeros((tracks, scrapes)), np.zeros(scrapes), np.zeros(scrapes)
-    for pod in pods:
-        times = _scraped(pod)
-        if not len(times):
-            continue
-        requests = _increments(pod.total, times, pod.born)
-        slots = np.ceil((times - origin) / interval - 0.5).astype(int) - 1
-        before = np.concatenate(([pod.born if pod.born is not None else np.nan], times[:-1]))
-        inside = (slots >= 0) & (slots < scrapes) & ~np.isnan(requests)
-        spans = np.maximum(1, np.round((times - before) / interval))
-        np.add.at(total, slots[inside], requests[inside])
-        np.maximum.at(reach, slots[inside], spans[inside])
-        for number, series in enumerate(pod.tracks):
-            found = _increments(series, times, pod.born)
-            found = requests - found if pod.below else np.where(np.isnan(found), 0.0, found)
-            np.add.at(events[number], slots[inside], np.clip(found[inside], 0.0, requests[inside]))
-    return Counts(events, total[None, :], reach[None, :])
+    groups = [(owner, n, g) for owner, pod in enumerate(pods) for n, g in enumerate((pod.total, *pod.tracks))]
+    series = [(owner, group, one) for owner, group, found in groups for one in found]
+    if not any(group == 0 and len(one.times) for _, group, one in series):
+        return Increments(np.zeros(0), np.zeros(0), np.zeros((tracks, 0)), np.zeros(0))
+    number = np.repeat(np.arange(len(series)), [len(one.times) for _, _, one in series])
+    owner, group = np.array([known[:2] for known in series]).T[:, number]
+    values = np.concatenate([one.values for _, _, one in series])
+    moments, moment = np.unique(np.concatenate([one.times for _, _, one in series]), return_inverse=True)
+    key = owner * len(moments) + moment
+    scrapes = np.unique(key[group == 0])
+    place = np.minimum(np.searchsorted(scrapes, key), len(scrapes) - 1)
+    used = (scrapes[place] == key) & ~np.isnan(values)
+    cells, many = (group * len(scrapes) + place)[used], len(scrapes)
+    sums = np.bincount(cells, _grown(values[used], number[used]), (tracks + 1) * many).reshape(tracks + 1, many)
+    return _of_pods(pods, scrapes // len(moments), moments[scrapes % len(moments)], sums[0], sums[1:])
+
+
+def _grown(values: Array, series: Whole) -> Array:
+    """By how much each value is over the one before it of its series."""
+    last = np.zeros(len(values))
+    last[1:] = np.where(series[1:] == series[:-1], values[:-1], 0.0)
+    return np.where(values >= last, values - last, values)
+
+
+def _of_pods(pods: Sequence[Pod], pod: Whole, at: Array, total: Array, grown: Array) -> Increments:
+    """`pod`: whose scrape it is; `grown` (tracks, scrapes): by how much the tracks' series grew."""
+    born = np.array([np.nan if each.born is None else each.born for each in pods])
+    below = np.array([each.below for each in pods])
+    since = np.empty(len(at))
+    since[1:], first = at[:-1], np.concatenate(([True], pod[1:] != pod[:-1]))
+    since[first] = born[pod[first]]
+    events = np.clip(np.where(below[pod], total - grown, grown), 0.0, total)
+    return Increments(at, since, events, total).some(~np.isnan(since))
 
 
 def longest_gap(counts: Counts) -> int:
@@ -70,41 +127,3 @@ def longest_gap(counts: Counts) -> int:
         run = 0 if covered > 0 else run + 1
         longest = max(longest, run)
     return longest
-
-
-def _scraped(pod: Pod) -> Array:
-    """When the pod was scraped: all times at which any of its totals has a sample."""
-    times = [series.times for series in pod.total]
-    return np.unique(np.concatenate(times)) if times else np.zeros(0)
-
-
-def _increments(series: Sequence[RawSeries], times: Array, born: float | None) -> Array:
-    """The sum of all series' increments at `times`; NaN where nothing is known, as at the first scrape.
-
-    A series that appears later than its pod (the first error) began at 0. One that disappears (a restart) and comes
-    back lower begins anew.
-    """
-    if not series:
-        out = np.zeros(len(times))
-        out[:1] = np.nan if born is None else 0.0
-        return out
-    summed: Array = np.sum([_of_one(each, times, born) for each in series], axis=0)
-    return summed
-
-
-def _of_one(series: RawSeries, times: Array, born: float | None) -> Array:
-    out = np.zeros(len(times))
-    if born is None and len(times):
-        out[0] = np.nan
-    places = np.searchsorted(times, series.times)
-    known = (places < len(times)) & ~np.isnan(series.values)
-    known[known] &= times[places[known]] == series.times[known]
-    at, values = places[known], series.values[known]
-    if not len(at):
-        return out
-    last = np.concatenate(([0.0], values[:-1]))
-    grown = np.where(values >= last, values - last, values)
-    if at[0] == 0 and born is None:
-        at, grown = at[1:], grown[1:]
-    out[at] = grown
-    return out
