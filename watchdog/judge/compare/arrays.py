@@ -15,10 +15,14 @@ Like = Array | float
 
 def trailing(values: Array, scrapes: int) -> Array:
     """Sums over the last `scrapes` along the last axis; at the beginning over as many as there are."""
-    total = np.cumsum(values, axis=-1)
+    return windows(np.cumsum(values, axis=-1), scrapes)
+
+
+def windows(total: Array, scrapes: int) -> Array:
+    """The same from sums since the beginning."""
     out = total.copy()
-    if scrapes < values.shape[-1]:
-        out[..., scrapes:] = total[..., scrapes:] - total[..., :-scrapes]
+    if scrapes < total.shape[-1]:
+        out[..., scrapes:] -= total[..., :-scrapes]
     return out
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, Flags, after, trailing
+from watchdog.judge.compare.arrays import Array, Flags, after, trailing, windows
 from watchdog.judge.compare.eprocess import best_ratio
 
 LASTING = 60.0
@@ -100,13 +100,14 @@ def not_a_blip(
     `events` and `total` are zero before the beginning, and `later` is False. Told for the scrapes from `first` on.
     """
     width = max(1, round(_BLIP / interval))
-    sums, many = trailing(events, width), trailing(total, width)
+    k, n = np.cumsum(events, axis=-1), np.cumsum(total, axis=-1)
+    sums, many = windows(k, width), windows(n, width)
     excess = np.where(later, trailing(events - p_star * total, width), -np.inf)
     numbers = np.arange(excess.shape[-1])
     worst = np.maximum.accumulate(np.where(excess >= np.maximum.accumulate(excess, axis=-1), numbers, 0), axis=-1)
     worst = worst[..., first:]
-    rest_k = np.cumsum(events, axis=-1)[..., first:] - np.take_along_axis(sums, worst, axis=-1)
-    rest_n = np.cumsum(total, axis=-1)[..., first:] - np.take_along_axis(many, worst, axis=-1)
+    rest_k = k[..., first:] - np.take_along_axis(sums, worst, axis=-1)
+    rest_n = n[..., first:] - np.take_along_axis(many, worst, axis=-1)
     ages = np.cumsum(np.broadcast_to(later, total.shape), axis=-1)[..., first:] * interval
     often = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum(ages - LASTING, 0), _SPEAKS_MOST)
     star, scale = after(p_star, first), after(phi, first)
@@ -124,8 +125,7 @@ def recovering(counts: Counts, p_star: Array, phi: Array, interval: float, first
     seen = np.broadcast_to(counts.total > 0, counts.events.shape)
     y = np.where(seen, np.log((counts.events + 0.5) / (counts.total + 1)), 0.0)
     w = np.where(seen, (counts.events + 0.5) / phi, 0.0)
-    sums = [trailing(part, _TREND) for part in (w, w * ages, w * ages**2, w * y, w * y * ages)]
-    weight, x, xx, yy, xy = sums
+    weight, x, xx, yy, xy = trailing(np.stack((w, w * ages, w * ages**2, w * y, w * y * ages)), _TREND)
     weight = np.maximum(weight, 1e-12)
     spread = np.maximum(xx - x * x / weight, 1e-12)
     slope = (xy - x * yy / weight) / spread

@@ -146,8 +146,7 @@ def _from(begins: Whole, counts: Counts, p_star: Array, phi: Array, interval: fl
     before it."""
     later = np.arange(counts.total.shape[-1]) >= begins.reshape(-1, *[1] * counts.events.ndim)
     k, n = np.where(later, counts.events, 0.0), np.where(later, counts.total, 0.0)
-    scale = after(phi, first)
-    sums = (np.cumsum(part, axis=-1)[..., first:] / scale for part in (k, n))
+    sums = (np.cumsum(part, axis=-1)[..., first:] / after(phi, first) for part in (k, n))
     evidence = ln_e(after(p_star, first), *sums)
     speaks = (evidence > 0).any(axis=tuple(range(1, evidence.ndim)))
     if speaks.any():  # else a gate would change nothing: most scrapes of most watches
