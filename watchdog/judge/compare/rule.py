@@ -14,10 +14,12 @@ import numpy as np
 from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.baseline import usable
 from watchdog.judge.compare.counting import calibrate_counts, edges_for, judge_counts
-from watchdog.judge.compare.counts import Pod, RawSeries, counted
+from watchdog.judge.compare.counts import Pod, RawSeries, counted, slot_of
 from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.gauging import calibrate_growth, calibrate_level, judge_growth, judge_level
+from watchdog.judge.compare.growth import Looked, Trends
 from watchdog.judge.compare.pooling import BUDGET
+from watchdog.judge.compare.tally import Member, Name
 from watchdog.model.comparison import (
     Calibration,
     CompareKind,
@@ -132,11 +134,9 @@ def judge_rule(
 ) -> Finding:
     """What the samples since `began` (unix seconds, when the new version serves) say at `now`."""
     interval, what = setting.interval, setting.what or rule
-    scrapes = max(1, ceil((now - began) / interval - 1e-6))
+    scrapes = scrapes_of(began, now, interval)
     if isinstance(calibration, CountCalibration):
-        edges = tuple(t.edge for t in calibration.tracks if t.edge is not None)
-        new = {name: [s for s in found if setting.is_new(s.labels)] for name, found in after.items()}
-        old = {name: [s for s in found if not setting.is_new(s.labels)] for name, found in after.items()}
+        edges, (new, old) = edges_of(calibration), split(after, setting)
         beside = counted(_pods(measure, old, edges), began, interval, scrapes) if any(old.values()) else None
         counts = counted(_pods(measure, new, edges), began, interval, scrapes)
         return judge_counts(rule, what, calibration, counts, weight=setting.weight, beside=beside)
@@ -145,22 +145,59 @@ def judge_rule(
         return judge_level(
             rule, what, calibration, gauge, interval=interval, weight=setting.weight, budget=setting.budget
         )
+    return judge_grown(rule, measure, calibration, after, began, now, setting, {})[0]
+
+
+def scrapes_of(began: float, now: float, interval: float) -> int:
+    """How many scrapes there may have been, the one under way too."""
+    return max(1, ceil((now - began) / interval - 1e-6))
+
+
+def split(samples: Samples, setting: Setting) -> tuple[Samples, Samples]:
+    """(of the new version, of the old one that runs beside it)."""
+    new: dict[str, list[Series]] = {name: [] for name in samples}
+    old: dict[str, list[Series]] = {name: [] for name in samples}
+    for name, found in samples.items():
+        for series in found:
+            (new if setting.is_new(series.labels) else old)[name].append(series)
+    return new, old
+
+
+def edges_of(calibration: CountCalibration) -> tuple[float, ...]:
+    """The bucket edges that are tested; none for a ratio."""
+    return tuple(t.edge for t in calibration.tracks if t.edge is not None)
+
+
+def judge_grown(
+    rule: str,
+    measure: CompareMeasure,
+    calibration: GrowthCalibration,
+    after: Samples,
+    began: float,
+    now: float,
+    setting: Setting,
+    known: Trends,
+) -> tuple[Finding, Trends]:
+    """What the series that grew most says, and all trends that were looked at; `known`: those of an earlier look."""
+    what, trends, scrapes = setting.what or rule, Looked(known), scrapes_of(began, now, setting.interval)
+    calibration = _with_limit(calibration, after)
     found = [
         judge_growth(
             rule,
             what,
-            _with_limit(calibration, after),
-            _grid([series], began, interval, scrapes),
-            interval=interval,
+            calibration,
+            _grid([series], began, setting.interval, scrapes),
+            interval=setting.interval,
             watch_seconds=setting.watch_seconds,
             weight=setting.weight,
             budget=setting.budget,
+            look=trends.trend,
         )
         for series in after.get("query", ())
     ]
     if not found:
-        return no_data(rule, measure, setting, f"{what}: no samples since the deploy")
-    return max(found, key=lambda finding: finding.ln_e)
+        return no_data(rule, measure, setting, f"{what}: no samples since the deploy"), {}
+    return max(found, key=lambda finding: finding.ln_e), trends.seen
 
 
 def no_data(rule: str, measure: CompareMeasure, setting: Setting, why: str) -> Finding:
@@ -218,31 +255,34 @@ def _tested_edges(
     return tuple(known[n] for n in edges_for(np.where(kept, counts.events, 0.0), np.where(kept, counts.total[0], 0.0)))
 
 
-def _pods(measure: CompareMeasure, samples: Samples, edges: tuple[float, ...]) -> list[Pod]:
+def members_of(measure: CompareMeasure, samples: Samples, edges: tuple[float, ...]) -> dict[Name, list[Member]]:
     """The counters of each instance: what was scraped from one page at one time."""
-    names = ("buckets",) if measure.signal is CompareKind.latency else ("events", "total")
-    by_instance: dict[tuple[str, ...], dict[str, list[Series]]] = {}
-    for name in names:
-        for series in samples.get(name, ()):
-            by_instance.setdefault(_instance(series), {}).setdefault(name, []).append(series)
+    found: list[Member] = []
     if measure.signal is CompareKind.latency:
-        return [_histogram(found["buckets"], edges) for found in by_instance.values()]
-    return [
-        Pod(tracks=(_raw(found.get("events", [])),), total=_raw(found["total"]))
-        for found in by_instance.values()
-        if "total" in found
-    ]
+        tracks = {float("inf"): 0, **{edge: number for number, edge in enumerate(edges, 1)}}
+        known = ((tracks.get(_edge(series)), series) for series in samples.get("buckets", ()))
+        found = [(track, series) for track, series in known if track is not None]
+    else:
+        found = [(track, s) for track, name in enumerate(("total", "events")) for s in samples.get(name, ())]
+    out: dict[Name, list[Member]] = {}
+    for member in found:
+        out.setdefault(_instance(member[1]), []).append(member)
+    return out
 
 
-def _histogram(series: Sequence[Series], edges: tuple[float, ...]) -> Pod:
-    by_edge: dict[float, list[Series]] = {}
-    for each in series:
-        by_edge.setdefault(_edge(each), []).append(each)
-    total = by_edge.get(float("inf"), [])
-    return Pod(tracks=tuple(_raw(by_edge.get(edge, [])) for edge in edges), total=_raw(total), below=True)
+def _pods(measure: CompareMeasure, samples: Samples, edges: tuple[float, ...]) -> list[Pod]:
+    latency = measure.signal is CompareKind.latency
+    pods = []
+    for members in members_of(measure, samples, edges).values():
+        groups: list[list[Series]] = [[] for _ in range(1 + max(1, len(edges)))]
+        for track, series in members:
+            groups[track].append(series)
+        total, *tracks = map(_raw, groups)
+        pods.append(Pod(tracks=tuple(tracks), total=total, below=latency))
+    return pods
 
 
-def _instance(series: Series) -> tuple[str, ...]:
+def _instance(series: Series) -> Name:
     return tuple(series.labels.get(name, "") for name in ("namespace", "pod", "instance", "job"))
 
 
@@ -262,9 +302,8 @@ def _grid(series: Sequence[Series], origin: float, interval: float, scrapes: int
     """The mean of the series in each slot; NaN where none has a sample."""
     total, seen = np.zeros(scrapes), np.zeros(scrapes)
     for each in series:
-        at, values = np.frombuffer(each.at), np.frombuffer(each.values)
-        slots = np.ceil((at - origin) / interval - 0.5).astype(int) - 1
+        values, slots = np.frombuffer(each.values), slot_of(np.frombuffer(each.at), origin, interval)
         good = (slots >= 0) & (slots < scrapes) & np.isfinite(values)
-        np.add.at(total, slots[good], values[good])
-        np.add.at(seen, slots[good], 1.0)
+        total += np.bincount(slots[good], values[good], scrapes)
+        seen += np.bincount(slots[good], minlength=scrapes)
     return np.where(seen > 0, total / np.maximum(seen, 1.0), np.nan)

@@ -69,6 +69,10 @@ class Course:
     gross: Array
     fine: Array
 
+    def until(self, scrapes: int) -> Course:
+        """That of the first scrapes."""
+        return Course(self.gross[..., :scrapes].copy(), self.fine[..., :scrapes].copy())
+
 
 def course(counts: Counts, bounds: Bounds, interval: float, known: Course | None = None) -> Course:
     """The evidence of both tiers over time. `known`: that of some of the first scrapes, from an earlier look at the
