@@ -33,4 +33,4 @@ def after(values: Array, first: int) -> Array:
 
 def plain(values: Any) -> tuple[float, ...]:
     """Numbers that can be stored as JSON."""
-    return tuple(float(x) for x in values)
+    return tuple(np.asarray(values, float).tolist())

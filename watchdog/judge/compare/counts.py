@@ -77,29 +77,86 @@ def slotted(found: Increments, origin: float, interval: float, scrapes: int) -> 
     return Counts(events, np.bincount(slots, found.total, scrapes)[None, :], reach[None, :])
 
 
-def increments(pods: Sequence[Pod]) -> Increments:
-    """What each scrape added. A pod's first scrape says nothing, unless it is known when the pod was born.
+@dataclass(frozen=True)
+class Counters:
+    """Many counters in one: `owner` (series,) says whose, by number, `group` (series,) 0 for a total, else the number
+    of its track; each has so many samples (`lengths`) one after another in `times` and `values`."""
 
-    A scrape is a time at which any of a pod's totals has a sample. A series that appears later than its pod (the first
-    error) began at 0. One that disappears (a restart) and comes back lower begins anew.
-    """
-    # All series of all pods at once: there are few samples in each, so it is the calls that would cost time.
+    owner: Sequence[int]
+    group: Sequence[int]
+    lengths: Sequence[int]
+    times: Array
+    values: Array
+
+    @classmethod
+    def of(cls, pods: Sequence[Pod]) -> Counters:
+        """Those of the pods."""
+        groups = [(owner, n, g) for owner, pod in enumerate(pods) for n, g in enumerate((pod.total, *pod.tracks))]
+        known = [(owner, group, one) for owner, group, found in groups for one in found]
+        return cls(
+            [owner for owner, _, _ in known],
+            [group for _, group, _ in known],
+            [len(one.times) for _, _, one in known],
+            np.concatenate([np.zeros(0), *(one.times for _, _, one in known)]),
+            np.concatenate([np.zeros(0), *(one.values for _, _, one in known)]),
+        )
+
+
+@dataclass(frozen=True)
+class Scrapes:
+    """All samples of counters, scrape by scrape. A scrape is a time at which any of an owner's totals has a sample."""
+
+    owner: Whole
+    at: Array
+    grown: Array
+    """(1 + tracks, scrapes): by how much the series of each group grew."""
+    series: Whole
+    times: Array
+    values: Array
+    """(samples,): of which series; NaN, and what is of no scrape, is left out."""
+
+
+def increments(pods: Sequence[Pod]) -> Increments:
+    """What each scrape added. A pod's first scrape says nothing, unless it is known when the pod was born."""
     tracks = max((len(pod.tracks) for pod in pods), default=1)
-    groups = [(owner, n, g) for owner, pod in enumerate(pods) for n, g in enumerate((pod.total, *pod.tracks))]
-    series = [(owner, group, one) for owner, group, found in groups for one in found]
-    if not any(group == 0 and len(one.times) for _, group, one in series):
-        return Increments(np.zeros(0), np.zeros(0), np.zeros((tracks, 0)), np.zeros(0))
-    number = np.repeat(np.arange(len(series)), [len(one.times) for _, _, one in series])
-    owner, group = np.array([known[:2] for known in series]).T[:, number]
-    values = np.concatenate([one.values for _, _, one in series])
-    moments, moment = np.unique(np.concatenate([one.times for _, _, one in series]), return_inverse=True)
+    born = np.array([np.nan if pod.born is None else pod.born for pod in pods])
+    below = np.array([pod.below for pod in pods], bool)
+    return added(scrapes_of(Counters.of(pods), tracks), born, below)
+
+
+def added(found: Scrapes, born: Array, below: Flags | np.bool_) -> Increments:
+    """The same of scrapes; `born` (owners,) is NaN where unknown, `below` (owners,): see Pod."""
+    owner, at, total, grown = found.owner, found.at, found.grown[0], found.grown[1:]
+    since = np.empty(len(at))
+    since[1:] = at[:-1]
+    first = np.ones(len(at), bool)
+    first[1:] = owner[1:] != owner[:-1]
+    since[first] = born[owner[first]]
+    events = np.clip(np.where(below[owner], total - grown, grown), 0.0, total)
+    return Increments(at, since, events, total).some(~np.isnan(since))
+
+
+def scrapes_of(counters: Counters, tracks: int) -> Scrapes:
+    """A series that appears later than its owner (the first error) began at 0. One that disappears (a restart) and comes
+    back lower begins anew."""
+    # All series of all pods at once: there are few samples in each, so it is the calls that would cost time.
+    series = np.repeat(np.arange(len(counters.lengths)), counters.lengths)
+    owner, group = np.array([counters.owner, counters.group], np.int64)[:, series]
+    moments, moment = np.unique(counters.times, return_inverse=True)
     key = owner * len(moments) + moment
     scrapes = np.unique(key[group == 0])
-    place = np.minimum(np.searchsorted(scrapes, key), len(scrapes) - 1)
-    used = (scrapes[place] == key) & ~np.isnan(values)
-    cells, many = (group * len(scrapes) + place)[used], len(scrapes)
-    sums = np.bincount(cells, _grown(values[used], number[used]), (tracks + 1) * many).reshape(tracks + 1, many)
-    return _of_pods(pods, scrapes // len(moments), moments[scrapes % len(moments)], sums[0], sums[1:])
+    place, many = np.searchsorted(scrapes, key), len(scrapes)
+    used = ~np.isnan(counters.values) & (np.append(scrapes, -1)[place] == key)
+    series, values, times = series[used], counters.values[used], counters.times[used]
+    sums = np.bincount((group * many + place)[used], _grown(values, series), (tracks + 1) * many)
+    return Scrapes(
+        scrapes // max(1, len(moments)),
+        moments[scrapes % max(1, len(moments))],
+        sums.reshape(tracks + 1, many),
+        series,
+        times,
+        values,
+    )
 
 
 def _grown(values: Array, series: Whole) -> Array:
@@ -107,17 +164,6 @@ def _grown(values: Array, series: Whole) -> Array:
     last = np.zeros(len(values))
     last[1:] = np.where(series[1:] == series[:-1], values[:-1], 0.0)
     return np.where(values >= last, values - last, values)
-
-
-def _of_pods(pods: Sequence[Pod], pod: Whole, at: Array, total: Array, grown: Array) -> Increments:
-    """`pod`: whose scrape it is; `grown` (tracks, scrapes): by how much the tracks' series grew."""
-    born = np.array([np.nan if each.born is None else each.born for each in pods])
-    below = np.array([each.below for each in pods])
-    since = np.empty(len(at))
-    since[1:], first = at[:-1], np.concatenate(([True], pod[1:] != pod[:-1]))
-    since[first] = born[pod[first]]
-    events = np.clip(np.where(below[pod], total - grown, grown), 0.0, total)
-    return Increments(at, since, events, total).some(~np.isnan(since))
 
 
 def longest_gap(counts: Counts) -> int:

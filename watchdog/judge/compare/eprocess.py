@@ -55,7 +55,7 @@ def ln_e(p_star: Like, events: Like, total: Like) -> Array:
 def log_mean(terms: Array) -> Array:
     """ln of the mean of exp(terms) along the last axis."""
     top = terms.max(axis=-1, keepdims=True)
-    mean: Array = np.log(np.exp(terms - top).mean(axis=-1)) + top[..., 0]
+    mean: Array = np.log(np.exp(terms - top).sum(axis=-1) / terms.shape[-1]) + top[..., 0]
     return mean
 
 

@@ -283,7 +283,8 @@ def _pods(measure: CompareMeasure, samples: Samples, edges: tuple[float, ...]) -
 
 
 def _instance(series: Series) -> Name:
-    return tuple(series.labels.get(name, "") for name in ("namespace", "pod", "instance", "job"))
+    get = series.labels.get
+    return (get("namespace", ""), get("pod", ""), get("instance", ""), get("job", ""))
 
 
 def _edge(series: Series) -> float:

@@ -7,16 +7,15 @@ and a later one is handed out.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from math import isnan, nan
+from math import nan
 
 import numpy as np
 
 from watchdog.judge.compare.arrays import Array
-from watchdog.judge.compare.counts import Pod, RawSeries, increments, slotted
+from watchdog.judge.compare.counts import Counters, Scrapes, added, scrapes_of, slotted
 from watchdog.judge.compare.gates import Counts
 from watchdog.model.series import Series
 
@@ -54,21 +53,24 @@ class Shape:
     below: bool
 
 
-def tallied(tally: Tally | None, recent: Mapping[Name, Sequence[Member]], shape: Shape, until: float, scrapes: int) -> tuple[Tally, Counts]:
+def tallied(
+    tally: Tally | None, recent: Mapping[Name, Sequence[Member]], shape: Shape, until: float, scrapes: int
+) -> tuple[Tally, Counts]:
     """(a later tally of what was up to `until`, the counts of all `scrapes` slots).
 
     `recent` has all samples after the earlier tally's `until`, those after the later one's too: they are read again at
     the next look, as more of them may come in.
     """
     known = tally.instances if tally else {}
-    joined = {name: _joined(known.get(name), recent.get(name, ())) for name in {**known, **recent}}
-    found = increments([_pod(series, shape) for series in joined.values()])
-    done = found.at <= until
+    names = list({**known, **recent})
+    series, counters = _joined(known, recent, names)
+    found = scrapes_of(counters, shape.tracks)
+    each = added(found, np.full(len(names), np.nan), np.full(len(names), shape.below))
+    done = each.at <= until
     before = tally.counts if tally else _none(shape.tracks)
-    counts = _added(before, slotted(found.some(done), shape.origin, shape.interval, scrapes))
-    instances = {name: last for name, series in joined.items() if (last := _last(series, until)) is not None}
-    whole = _added(counts, slotted(found.some(~done), shape.origin, shape.interval, scrapes))
-    return Tally(until, counts, instances), whole
+    counts = _added(before, slotted(each.some(done), shape.origin, shape.interval, scrapes))
+    whole = _added(counts, slotted(each.some(~done), shape.origin, shape.interval, scrapes))
+    return Tally(until, counts, _last(found, counters.owner, series, names, until)), whole
 
 
 def key_of(labels: Mapping[str, str]) -> str:
@@ -76,45 +78,53 @@ def key_of(labels: Mapping[str, str]) -> str:
     return "\0".join(chain.from_iterable(sorted(labels.items())))
 
 
-_Samples = tuple["array[float]", "array[float]"]
+def _joined(
+    known: Mapping[Name, Instance], recent: Mapping[Name, Sequence[Member]], names: Sequence[Name]
+) -> tuple[list[Known], Counters]:
+    """Each series, with its last sample before as if it had been in its instance's last scrape."""
+    series: list[Known] = []
+    owner: list[int] = []
+    lengths: list[int] = []
+    times, values = array("d"), array("d")
+    for number, name in enumerate(names):
+        last = known.get(name, _NEW)
+        left = dict(last.values)
+        for track, one in recent.get(name, ()):
+            which = (track, key_of(one.labels))
+            many = len(one)
+            if which in left:
+                times.append(last.at)
+                values.append(left.pop(which))
+                many += 1
+            times.extend(one.at)
+            values.extend(one.values)
+            series.append(which)
+            lengths.append(many)
+        times.extend([last.at] * len(left))
+        values.extend(left.values())
+        series.extend(left)
+        lengths.extend([1] * len(left))
+        owner.extend([number] * (len(series) - len(owner)))
+    group = [track for track, _ in series]
+    return series, Counters(owner, group, lengths, np.array(times), np.array(values))
 
 
-def _joined(last: Instance | None, recent: Sequence[Member]) -> dict[Known, _Samples]:
-    """Each series with its last sample before, as if it had been in the instance's last scrape."""
-    out: dict[Known, _Samples] = {}
-    if last is not None:
-        at = array("d", (last.at,))
-        out = {known: (at, array("d", (value,))) for known, value in last.values.items()}
-    for track, series in recent:
-        known = (track, key_of(series.labels))
-        before = out.get(known)
-        out[known] = (before[0] + series.at, before[1] + series.values) if before else (series.at, series.values)
-    return out
+_NEW = Instance(nan, {})
 
 
-def _pod(series: Mapping[Known, _Samples], shape: Shape) -> Pod:
-    groups: list[list[RawSeries]] = [[] for _ in range(shape.tracks + 1)]
-    for (track, _), (at, values) in series.items():
-        groups[track].append(RawSeries(np.frombuffer(at), np.frombuffer(values)))
-    total, *tracks = map(tuple, groups)
-    return Pod(tracks=tuple(tracks), total=total, below=shape.below)
-
-
-def _last(series: Mapping[Known, _Samples], until: float) -> Instance | None:
-    """Where the instance stands at its last scrape up to `until`; None: there was none."""
-    scraped = {at for (track, _), (times, _) in series.items() if not track for at in times if at <= until}
-    if not scraped:
-        return None
-    values = {}
-    for known, (times, numbers) in series.items():
-        value = nan
-        for place in range(bisect_right(times, until) - 1, -1, -1):
-            if times[place] in scraped and not isnan(numbers[place]):
-                value = numbers[place]
-                break
-        if not known[0] or not isnan(value):
-            values[known] = value
-    return Instance(max(scraped), values)
+def _last(
+    found: Scrapes, owner: Sequence[int], series: Sequence[Known], names: Sequence[Name], until: float
+) -> dict[Name, Instance]:
+    """Where each instance stands at its last scrape up to `until`."""
+    done = found.at <= until
+    at = dict(zip(found.owner[done].tolist(), found.at[done].tolist(), strict=True))  # the last one stays
+    known = found.times <= until
+    value = dict(zip(found.series[known].tolist(), found.values[known].tolist(), strict=True))
+    stands: dict[int, dict[Known, float]] = {number: {} for number in at}
+    for number, (whose, which) in enumerate(zip(owner, series, strict=True)):
+        if whose in stands and (number in value or not which[0]):
+            stands[whose][which] = value.get(number, nan)
+    return {names[number]: Instance(at[number], values) for number, values in stands.items()}
 
 
 def _none(tracks: int) -> Counts:
