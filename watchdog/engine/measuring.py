@@ -6,11 +6,12 @@ Questions to sources and probes are jobs; `crashes` and `release` rules are answ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watchdog.engine import comparing
 from watchdog.engine.asking import asks_platform, context, due, judged_revision, platform_answer
+from watchdog.engine.held import MOST, Answer
 from watchdog.engine.scene import Scene
 from watchdog.errors import BadTemplate
 from watchdog.judge.assess import assess
@@ -20,6 +21,9 @@ from watchdog.model.measurement import Measurement, Observation
 from watchdog.model.rule import CompareMeasure, Measure, Rule
 from watchdog.model.watch import UNMEASURED, Progress, Watch
 from watchdog.template import render_all
+
+Key = tuple[str, str, str]
+"""Names a question that is asked again and again."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def _ask(scene: Scene, watch: Watch, rule: Rule, state: Progress, phase: str) ->
             asked = render_all(rule.measure, context(scene.target, judged_revision(watch), scene.place.snapshot))
         except BadTemplate as bad:
             return scene.now, Observation(query=str(rule.measure), error=str(bad))
-        call = _call(scene, watch, rule, asked)
+        call = _call(scene, watch, rule, asked, key)
         if call is None:
             return scene.now, Observation(query=asked.kind, error=f"no source for {asked.kind} rules is configured")
         scene.place.asked_at[key] = scene.now
@@ -97,15 +101,31 @@ def _ask(scene: Scene, watch: Watch, rule: Rule, state: Progress, phase: str) ->
     if error is not None:
         # A gauge that raises is broken, which is a fact about the watchdog, not about the deploy.
         return at, Observation(query=rule.measure.kind, error=f"{type(error).__name__}: {error}")
-    return at, done.result()
+    answer = done.result()
+    return at, _take(scene, key, answer) if isinstance(answer, Answer) else answer
 
 
-def _call(scene: Scene, watch: Watch, rule: Rule, asked: Measure) -> Callable[[], Observation] | None:
+def _take(scene: Scene, key: Key, answer: Answer) -> Observation:
+    """Hold what the next look goes on from."""
+    compared = sum(rule.measure.kind == "compare" for rule in scene.target.rules)
+    held = answer.within(MOST / max(1, compared))
+    if held is None:
+        scene.place.held.pop(key, None)
+    else:
+        scene.place.held[key] = held
+    return answer.observation
+
+
+def _call(
+    scene: Scene, watch: Watch, rule: Rule, asked: Measure, key: Key
+) -> Callable[[], Answer | Observation] | None:
     """The question as a job; None: there is no source for it."""
     now = scene.now
     if isinstance(asked, CompareMeasure):
         history = scene.parts.history(scene.target.name, asked)
+        pods = scene.place.snapshot.pods if scene.place.snapshot else ""
         question = comparing.question(scene, watch, rule, asked)
+        question = replace(question, pods=pods, held=scene.place.held.get(key))
         return None if history is None else lambda: comparing.answer(history, question)
     gauge = scene.parts.gauges.get(asked.kind)
     return None if gauge is None else lambda: gauge.measure(asked, now)

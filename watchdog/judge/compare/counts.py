@@ -73,8 +73,8 @@ def slotted(found: Increments, origin: float, interval: float, scrapes: int) -> 
     tracks, reach = len(found.events), np.zeros(scrapes)
     np.maximum.at(reach, slots, np.maximum(1, np.round((found.at - found.since) / interval)))
     cells = slots + scrapes * np.arange(tracks)[:, None]
-    events = np.bincount(cells.ravel(), found.events.ravel(), tracks * scrapes).reshape(tracks, scrapes)
-    return Counts(events, np.bincount(slots, found.total, scrapes)[None, :], reach[None, :])
+    events = _summed(cells.ravel(), found.events.ravel(), tracks * scrapes).reshape(tracks, scrapes)
+    return Counts(events, _summed(slots, found.total, scrapes)[None, :], reach[None, :])
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def increments(pods: Sequence[Pod]) -> Increments:
     return added(scrapes_of(Counters.of(pods), tracks), born, below)
 
 
-def added(found: Scrapes, born: Array, below: Flags | np.bool_) -> Increments:
+def added(found: Scrapes, born: Array, below: Flags) -> Increments:
     """The same of scrapes; `born` (owners,) is NaN where unknown, `below` (owners,): see Pod."""
     owner, at, total, grown = found.owner, found.at, found.grown[0], found.grown[1:]
     since = np.empty(len(at))
@@ -137,8 +137,8 @@ def added(found: Scrapes, born: Array, below: Flags | np.bool_) -> Increments:
 
 
 def scrapes_of(counters: Counters, tracks: int) -> Scrapes:
-    """A series that appears later than its owner (the first error) began at 0. One that disappears (a restart) and comes
-    back lower begins anew."""
+    """A series that appears later than its owner (the first error) began at 0; one that comes back lower (after a
+    restart) begins anew."""
     # All series of all pods at once: there are few samples in each, so it is the calls that would cost time.
     series = np.repeat(np.arange(len(counters.lengths)), counters.lengths)
     owner, group = np.array([counters.owner, counters.group], np.int64)[:, series]
@@ -148,7 +148,7 @@ def scrapes_of(counters: Counters, tracks: int) -> Scrapes:
     place, many = np.searchsorted(scrapes, key), len(scrapes)
     used = ~np.isnan(counters.values) & (np.append(scrapes, -1)[place] == key)
     series, values, times = series[used], counters.values[used], counters.times[used]
-    sums = np.bincount((group * many + place)[used], _grown(values, series), (tracks + 1) * many)
+    sums = _summed((group * many + place)[used], _grown(values, series), (tracks + 1) * many)
     return Scrapes(
         scrapes // max(1, len(moments)),
         moments[scrapes % max(1, len(moments))],
@@ -157,6 +157,11 @@ def scrapes_of(counters: Counters, tracks: int) -> Scrapes:
         times,
         values,
     )
+
+
+def _summed(places: Whole, values: Array, many: int) -> Array:
+    """The sum of the values at each place; zeros also where there is nothing to sum up."""
+    return np.bincount(places, values, many).astype(np.float64, copy=False)
 
 
 def _grown(values: Array, series: Whole) -> Array:

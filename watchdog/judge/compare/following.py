@@ -11,7 +11,16 @@ from math import inf
 from watchdog.judge.compare.counting import course_of, finding_of
 from watchdog.judge.compare.counts import slot_of
 from watchdog.judge.compare.growth import Trends
-from watchdog.judge.compare.rule import Samples, Setting, edges_of, judge_grown, judge_rule, members_of, scrapes_of, split
+from watchdog.judge.compare.rule import (
+    Samples,
+    Setting,
+    edges_of,
+    judge_grown,
+    judge_rule,
+    members_of,
+    scrapes_of,
+    split,
+)
 from watchdog.judge.compare.tally import Shape, Tally, key_of, tallied
 from watchdog.judge.compare.tiers import Course
 from watchdog.model.comparison import Calibration, CompareKind, CountCalibration, Finding, GrowthCalibration
@@ -31,7 +40,7 @@ class Carried:
     """Of the old version's pods, where some ran beside the new ones."""
     evidence: Course | None = None
     """Of the scrapes that no later sample belongs to."""
-    gauges: tuple[Series, ...] = ()
+    gauges: Samples = field(default_factory=dict)
     trends: Trends = field(default_factory=dict)
 
     @property
@@ -41,11 +50,12 @@ class Carried:
         arrays = [part for t in tallies for part in (t.counts.events, t.counts.total, t.counts.reach)]
         arrays += [self.evidence.gross, self.evidence.fine] if self.evidence else []
         keys = [key for t in tallies for instance in t.instances.values() for _, key in instance.values]
-        labels = [text for series in self.gauges for text in series.labels.values()]
+        gauges = [series for found in self.gauges.values() for series in found]
+        labels = [text for series in gauges for text in series.labels.values()]
         return (
             sum(part.nbytes for part in arrays)
             + sum(_COUNTER + len(key) for key in keys)
-            + sum(_GAUGE + 16 * len(series) for series in self.gauges)
+            + sum(_GAUGE + 16 * len(series) for series in gauges)
             + sum(_TEXT + len(text) for text in labels)
             + _TREND * len(self.trends)
         )
@@ -57,13 +67,15 @@ _COUNTER, _GAUGE, _TEXT, _TREND = 350, 700, 60, 300
 
 def joined(carried: Carried | None, recent: Samples) -> Samples:
     """All samples since the deploy of a level or growth rule: those carried, and the recent ones after them."""
-    series = {key_of(one.labels): one for one in carried.gauges} if carried else {}
-    until = carried.until if carried else -inf
-    for one in recent.get("query", ()):
-        key = key_of(one.labels)
-        before, later = series.get(key), one.within(until, inf)
-        series[key] = Series(one.labels, before.at + later.at, before.values + later.values) if before else later
-    return {**recent, "query": [series[key] for key in sorted(series)]}
+    out = {}
+    for name, found in recent.items():
+        series = {key_of(one.labels): one for one in (carried.gauges.get(name, ()) if carried else ())}
+        for one in found:
+            key = key_of(one.labels)
+            before, later = series.get(key), one.within(carried.until if carried else -inf, inf)
+            series[key] = Series(one.labels, before.at + later.at, before.values + later.values) if before else later
+        out[name] = [series[key] for key in sorted(series)]
+    return out
 
 
 def follow_rule(
@@ -84,8 +96,9 @@ def follow_rule(
     """
     if isinstance(calibration, CountCalibration):
         return _counts(rule, measure, calibration, samples, began, now, setting, carried or Carried(until), until)
-    gauges = tuple(s.within(-inf, until) for s in samples.get("query", ()))
-    carried, trends = carried or Carried(until), {}
+    gauges = {name: tuple(s.within(-inf, until) for s in found) for name, found in samples.items() if name != "limit"}
+    carried = carried or Carried(until)
+    trends: Trends = {}
     if isinstance(calibration, GrowthCalibration):
         finding, trends = judge_grown(rule, measure, calibration, samples, began, now, setting, carried.trends)
     else:

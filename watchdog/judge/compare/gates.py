@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, Flags, after, trailing, windows
+from watchdog.judge.compare.arrays import Array, Flags, Whole, after, trailing, windows
 from watchdog.judge.compare.eprocess import best_ratio
 
 LASTING = 60.0
@@ -103,9 +103,7 @@ def not_a_blip(
     k, n = np.cumsum(events, axis=-1), np.cumsum(total, axis=-1)
     sums, many = windows(k, width), windows(n, width)
     excess = np.where(later, trailing(events - p_star * total, width), -np.inf)
-    numbers = np.arange(excess.shape[-1])
-    worst = np.maximum.accumulate(np.where(excess >= np.maximum.accumulate(excess, axis=-1), numbers, 0), axis=-1)
-    worst = worst[..., first:]
+    worst = _highest(excess, first)
     rest_k = k[..., first:] - np.take_along_axis(sums, worst, axis=-1)
     rest_n = n[..., first:] - np.take_along_axis(many, worst, axis=-1)
     ages = np.cumsum(np.broadcast_to(later, total.shape), axis=-1)[..., first:] * interval
@@ -115,6 +113,18 @@ def not_a_blip(
     wanted = np.where(star * many[..., first:] >= scale, often, _SPEAKS_RARE)
     opened: Flags = best_ratio(star, rest_k / scale, rest_n / scale) > wanted
     return opened
+
+
+def _highest(values: Array, first: int) -> Whole:
+    """Where the highest value so far is, the last of several, at each scrape from `first` on."""
+    before = first - values[..., first::-1].argmax(axis=-1)[..., None]
+    later = values[..., first:].copy()
+    later[..., :1] = np.take_along_axis(values, before, axis=-1)
+    numbers = np.broadcast_to(np.arange(first, values.shape[-1]), later.shape).copy()
+    numbers[..., :1] = before
+    highest = later >= np.maximum.accumulate(later, axis=-1)
+    out: Whole = np.maximum.accumulate(np.where(highest, numbers, 0), axis=-1)
+    return out
 
 
 def recovering(counts: Counts, p_star: Array, phi: Array, interval: float, first: int = 0) -> Flags:

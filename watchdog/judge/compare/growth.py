@@ -127,7 +127,8 @@ def theil_sen(times: Array, values: Array, variance: float, confidence: float = 
 
 def _pairs(values: Array) -> Array:
     """Each later value less each earlier one."""
-    return (values[None, :] - values[:, None])[~np.tri(len(values), dtype=bool)]
+    out: Array = (values[None, :] - values[:, None])[~np.tri(len(values), dtype=bool)]
+    return out
 
 
 def _flattens(times: Array, values: Array) -> bool:

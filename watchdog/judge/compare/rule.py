@@ -14,7 +14,7 @@ import numpy as np
 from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.baseline import usable
 from watchdog.judge.compare.counting import calibrate_counts, edges_for, judge_counts
-from watchdog.judge.compare.counts import Pod, RawSeries, counted, slot_of
+from watchdog.judge.compare.counts import Pod, RawSeries, counted
 from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.gauging import calibrate_growth, calibrate_level, judge_growth, judge_level
 from watchdog.judge.compare.growth import Looked, Trends
@@ -248,7 +248,7 @@ def _tested_edges(
     """The bucket edges whose share above is nearest the ones worth testing; none for a ratio."""
     if measure.signal is not CompareKind.latency:
         return ()
-    known = sorted({e for s in before.get("buckets", ()) if not isinf(e := _edge(s))})
+    known = sorted({e for s in before.get("buckets", ()) if not isinf(e := _edge(s.labels.get("le", "+Inf")))})
     if not known:
         return ()
     counts = counted(_pods(measure, before, tuple(known)), origin, interval, scrapes)
@@ -260,8 +260,12 @@ def members_of(measure: CompareMeasure, samples: Samples, edges: tuple[float, ..
     found: list[Member] = []
     if measure.signal is CompareKind.latency:
         tracks = {float("inf"): 0, **{edge: number for number, edge in enumerate(edges, 1)}}
-        known = ((tracks.get(_edge(series)), series) for series in samples.get("buckets", ()))
-        found = [(track, series) for track, series in known if track is not None]
+        texts = {series.labels.get("le", "+Inf") for series in samples.get("buckets", ())}
+        by_text = {text: tracks[edge] for text in texts if (edge := _edge(text)) in tracks}
+        for series in samples.get("buckets", ()):
+            track = by_text.get(series.labels.get("le", "+Inf"))
+            if track is not None:
+                found.append((track, series))
     else:
         found = [(track, s) for track, name in enumerate(("total", "events")) for s in samples.get(name, ())]
     out: dict[Name, list[Member]] = {}
@@ -287,8 +291,7 @@ def _instance(series: Series) -> Name:
     return (get("namespace", ""), get("pod", ""), get("instance", ""), get("job", ""))
 
 
-def _edge(series: Series) -> float:
-    text = series.labels.get("le", "+Inf")
+def _edge(text: str) -> float:
     try:
         return float(text)
     except ValueError:
@@ -303,8 +306,9 @@ def _grid(series: Sequence[Series], origin: float, interval: float, scrapes: int
     """The mean of the series in each slot; NaN where none has a sample."""
     total, seen = np.zeros(scrapes), np.zeros(scrapes)
     for each in series:
-        values, slots = np.frombuffer(each.values), slot_of(np.frombuffer(each.at), origin, interval)
+        at, values = np.frombuffer(each.at), np.frombuffer(each.values)
+        slots = np.ceil((at - origin) / interval - 0.5).astype(int) - 1
         good = (slots >= 0) & (slots < scrapes) & np.isfinite(values)
-        total += np.bincount(slots[good], values[good], scrapes)
-        seen += np.bincount(slots[good], minlength=scrapes)
+        np.add.at(total, slots[good], values[good])
+        np.add.at(seen, slots[good], 1.0)
     return np.where(seen > 0, total / np.maximum(seen, 1.0), np.nan)

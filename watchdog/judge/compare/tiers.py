@@ -79,32 +79,32 @@ def course(counts: Counts, bounds: Bounds, interval: float, known: Course | None
     same counts; what happens later changes nothing of it."""
     p_star = bounds.p_star if bounds.p_star.ndim == counts.events.ndim else bounds.p_star[..., None]
     start = bounds.start[..., None, None]
-    phi = busier(bounds.phi, counts, bounds.usual)
+    traffic = busier(counts, bounds.usual)
+    phi = 1 + (bounds.phi[..., None] - 1) * traffic
     first = 0 if known is None else known.fine.shape[-1]
     fine = fine_evidence(counts, p_star, phi, start, interval, first)
     if (fine > 0).any():
         counted = since(counts, start, interval)
         fine = gated(fine, fine_gates(counts, counted, p_star, phi, interval, start, first))
-    gross = _gross(counts, bounds, interval, 0 if known is None else known.gross.shape[-1])
+    gross = _gross(counts, bounds, interval, traffic, 0 if known is None else known.gross.shape[-1])
     if known is None:
         return Course(gross, fine)
     return Course(np.concatenate((known.gross, gross), axis=-1), np.concatenate((known.fine, fine), axis=-1))
 
 
-def busier(phi: Array, counts: Counts, usual: Array) -> Array:
-    """φ for the traffic since the deploy, (..., tracks, scrapes): what is over 1 grows with the requests a scrape.
+def busier(counts: Counts, usual: Array) -> Array:
+    """How many times the usual traffic there has been since the deploy, (..., tracks, scrapes); at least 1.
 
-    It is not lower where there is less traffic.
+    What of φ is over 1 grows with the requests a scrape. It is not lower where there is less traffic.
     """
     many = np.cumsum(counts.total, axis=-1) / np.maximum(np.cumsum(counts.reach, axis=-1), 1)
-    ratio = np.maximum(many / np.maximum(usual[..., None], 1e-9), 1.0)
-    out: Array = 1 + (phi[..., None] - 1) * ratio
+    out: Array = np.maximum(many / np.maximum(usual[..., None], 1e-9), 1.0)
     return out
 
 
-def _gross(counts: Counts, bounds: Bounds, interval: float, first: int) -> Array:
+def _gross(counts: Counts, bounds: Bounds, interval: float, traffic: Array, first: int) -> Array:
     """From the first scrape; where earlier good starts were grosser than the bound, half on a higher bound."""
-    plain, phi = bounds.gross_star[..., None], busier(bounds.gross_phi, counts, bounds.usual)
+    plain, phi = bounds.gross_star[..., None], 1 + (bounds.gross_phi[..., None] - 1) * traffic
     raised = np.minimum(np.maximum(plain, 1.5 * bounds.start_peak[..., None]), 1.0)
     whole = gross_evidence(counts, raised, phi, interval, first)
     if not (raised > plain).any():
@@ -124,9 +124,7 @@ def gross_evidence(counts: Counts, bound: Array, phi: Array, interval: float, fi
     return gated(evidence, lasting(counts, bound, interval, GROSS_LASTING, first=first))
 
 
-def fine_evidence(
-    counts: Counts, p_star: Array, phi: Array, start: Array, interval: float, first: int = 0
-) -> Array:
+def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, interval: float, first: int = 0) -> Array:
     """ln E of the fine tier: the mean over beginnings at the start and every two minutes after the deploy; only for
     the scrapes from number `first` on.
 
