@@ -34,7 +34,7 @@ class Carried:
 
     until: float
     newest: float | None = None
-    """When the newest of all samples is from; one after `until` too."""
+    """When the newest sample of all counters is from; one after `until` too."""
     new: Tally | None = None
     old: Tally | None = None
     """Of the old version's pods, where some ran beside the new ones."""
@@ -103,7 +103,7 @@ def follow_rule(
         finding, trends = judge_grown(rule, measure, calibration, samples, began, now, setting, carried.trends)
     else:
         finding = judge_rule(rule, measure, calibration, samples, began, now, setting)
-    return finding, Carried(until, newest_of(samples, carried), gauges=gauges, trends=trends)
+    return finding, Carried(until, gauges=gauges, trends=trends)
 
 
 def newest_of(samples: Samples, carried: Carried | None) -> float | None:
