@@ -22,9 +22,6 @@ from watchdog.model.rule import CompareMeasure, Measure, Rule
 from watchdog.model.watch import UNMEASURED, Progress, Watch
 from watchdog.template import render_all
 
-Key = tuple[str, str, str]
-"""Names a question that is asked again and again."""
-
 
 @dataclass(frozen=True)
 class Judged:
@@ -88,7 +85,7 @@ def _ask(scene: Scene, watch: Watch, rule: Rule, state: Progress, phase: str) ->
             asked = render_all(rule.measure, context(scene.target, judged_revision(watch), scene.place.snapshot))
         except BadTemplate as bad:
             return scene.now, Observation(query=str(rule.measure), error=str(bad))
-        call = _call(scene, watch, rule, asked, key)
+        call = _call(scene, watch, rule, asked)
         if call is None:
             return scene.now, Observation(query=asked.kind, error=f"no source for {asked.kind} rules is configured")
         scene.place.asked_at[key] = scene.now
@@ -102,10 +99,10 @@ def _ask(scene: Scene, watch: Watch, rule: Rule, state: Progress, phase: str) ->
         # A gauge that raises is broken, which is a fact about the watchdog, not about the deploy.
         return at, Observation(query=rule.measure.kind, error=f"{type(error).__name__}: {error}")
     answer = done.result()
-    return at, _take(scene, key, answer) if isinstance(answer, Answer) else answer
+    return at, _take(scene, (watch.id, rule.name), answer) if isinstance(answer, Answer) else answer
 
 
-def _take(scene: Scene, key: Key, answer: Answer) -> Observation:
+def _take(scene: Scene, key: tuple[str, str], answer: Answer) -> Observation:
     """Hold what the next look goes on from."""
     compared = sum(rule.measure.kind == "compare" for rule in scene.target.rules)
     held = answer.within(MOST / max(1, compared))
@@ -116,16 +113,14 @@ def _take(scene: Scene, key: Key, answer: Answer) -> Observation:
     return answer.observation
 
 
-def _call(
-    scene: Scene, watch: Watch, rule: Rule, asked: Measure, key: Key
-) -> Callable[[], Answer | Observation] | None:
+def _call(scene: Scene, watch: Watch, rule: Rule, asked: Measure) -> Callable[[], Answer | Observation] | None:
     """The question as a job; None: there is no source for it."""
     now = scene.now
     if isinstance(asked, CompareMeasure):
         history = scene.parts.history(scene.target.name, asked)
         pods = scene.place.snapshot.pods if scene.place.snapshot else ""
         question = comparing.question(scene, watch, rule, asked)
-        question = replace(question, pods=pods, held=scene.place.held.get(key))
+        question = replace(question, pods=pods, held=scene.place.held.get((watch.id, rule.name)))
         return None if history is None else lambda: comparing.answer(history, question)
     gauge = scene.parts.gauges.get(asked.kind)
     return None if gauge is None else lambda: gauge.measure(asked, now)

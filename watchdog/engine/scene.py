@@ -98,8 +98,8 @@ class Place:
     judged: dict[str, Signature] = field(default_factory=dict)
     """Watch id → what of the snapshot the crash rules last judged."""
     asked_at: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
-    held: dict[tuple[str, str, str], Held] = field(default_factory=dict)
-    """By compare rule, what its looks so far came to."""
+    held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    """By watch id and compare rule: what its looks so far came to."""
     recorded: str = ""
     """The fingerprint and phase whose recording is done, or was last tried."""
     record_again_at: datetime | None = None
