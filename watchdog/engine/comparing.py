@@ -132,11 +132,12 @@ def _look(source: History, asked: Question, calibration: Calibration) -> tuple[F
     if not isinstance(calibration, CountCalibration):
         samples = joined(carried, samples)
         setting = with_interval(setting, interval_of(samples, setting.interval))
-    stale = _stale(newest_of(samples, carried), asked, setting.interval)
+    newest = newest_of(samples, carried)
+    stale = _stale(newest, asked, setting.interval)
     if stale is not None:
         return stale, held
     found, carried = follow_rule(
-        asked.rule, asked.measure, calibration, samples, asked.began, asked.now, setting, carried, until
+        asked.rule, asked.measure, calibration, samples, asked.began, asked.now, setting, carried, until, newest
     )
     update = {"course": (), "verdict": healed(calibration, found) if asked.proving else found.verdict}
     return found.model_copy(update=update), Held(same, carried)

@@ -124,10 +124,10 @@ def looks(
         if not isinstance(CALIBRATED[kind], CountCalibration):
             recent, whole = joined(carried, recent), joined(None, whole)
         question = ("r", MEASURES[kind], CALIBRATED[kind])
-        before = carried
-        found, carried = follow_rule(*question, recent, BEGAN, now, given, carried, until)
+        newest = newest_of(recent, carried)
+        assert newest == newest_of(whole, None)
+        found, carried = follow_rule(*question, recent, BEGAN, now, given, carried, until, newest)
         yield found, judge_rule(*question, whole, BEGAN, now, given)
-        assert newest_of(recent, before) == newest_of(whole, None)
         now += rng.choice([5.0, 5.0, 15.0, 47.0, 200.0])
 
 

@@ -88,6 +88,7 @@ def follow_rule(
     setting: Setting,
     carried: Carried | None,
     until: float,
+    newest: float | None = None,
 ) -> tuple[Finding, Carried]:
     """(what `judge_rule` finds of all samples since `began`, what to carry to the next look).
 
@@ -95,7 +96,9 @@ def follow_rule(
     must be given those after the carried `until` again, which is not before `until`: of the later ones more may come.
     """
     if isinstance(calibration, CountCalibration):
-        return _counts(rule, measure, calibration, samples, began, now, setting, carried or Carried(until), until)
+        return _counts(
+            rule, measure, calibration, samples, began, now, setting, carried or Carried(until), until, newest
+        )
     gauges = {name: tuple(s.within(-inf, until) for s in found) for name, found in samples.items() if name != "limit"}
     carried = carried or Carried(until)
     trends: Trends = {}
@@ -108,7 +111,7 @@ def follow_rule(
 
 def newest_of(samples: Samples, carried: Carried | None) -> float | None:
     """When the newest sample of all is from; None: there is none."""
-    known = [s.at[-1] for found in samples.values() for s in found if len(s)]
+    known = [series.at[-1] for found in samples.values() for series in found if series.at]
     return max([*known, *([carried.newest] if carried and carried.newest is not None else [])], default=None)
 
 
@@ -122,6 +125,7 @@ def _counts(
     setting: Setting,
     carried: Carried,
     until: float,
+    newest: float | None,
 ) -> tuple[Finding, Carried]:
     edges, interval = edges_of(calibration), setting.interval
     scrapes = scrapes_of(began, now, interval)
@@ -134,4 +138,4 @@ def _counts(
     found = course_of(calibration, counts, beside, carried.evidence)
     finding = finding_of(rule, setting.what or rule, calibration, counts, found, weight=setting.weight)
     final = max(0, int(slot_of(until, began, interval)))
-    return finding, Carried(until, newest_of(samples, carried), tally, old_tally, found.until(final))
+    return finding, Carried(until, newest, tally, old_tally, found.until(final))

@@ -91,7 +91,7 @@ def _joined(
         left = dict(last.values)
         for track, one in recent.get(name, ()):
             which = (track, key_of(one.labels))
-            many = len(one)
+            many = len(one.at)
             if which in left:
                 times.append(last.at)
                 values.append(left.pop(which))

@@ -146,15 +146,22 @@ def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, inter
 def _from(begins: Whole, counts: Counts, p_star: Array, phi: Array, interval: float, first: int) -> Array:
     """ln E of what happened from each of the scrapes `begins` on, (begins, ..., tracks, scrapes from `first` on); 0
     before it."""
-    later = np.arange(counts.total.shape[-1]) >= begins.reshape(-1, *[1] * counts.events.ndim)
-    k, n = np.where(later, counts.events, 0.0), np.where(later, counts.total, 0.0)
-    sums = (np.cumsum(part, axis=-1)[..., first:] / after(phi, first) for part in (k, n))
+    sums = (_since_each(begins, part, first) / after(phi, first) for part in (counts.events, counts.total))
     evidence = ln_e(after(p_star, first), *sums)
     speaks = (evidence > 0).any(axis=tuple(range(1, evidence.ndim)))
     if speaks.any():  # else a gate would change nothing: most scrapes of most watches
-        opened = not_a_blip(k[speaks], n[speaks], p_star, phi, interval, later[speaks], first)
-        evidence[speaks] = gated(evidence[speaks], opened)
+        later = np.arange(counts.total.shape[-1]) >= begins[speaks].reshape(-1, *[1] * counts.events.ndim)
+        k, n = np.where(later, counts.events, 0.0), np.where(later, counts.total, 0.0)
+        evidence[speaks] = gated(evidence[speaks], not_a_blip(k, n, p_star, phi, interval, later, first))
     return evidence
+
+
+def _since_each(begins: Whole, part: Array, first: int) -> Array:
+    """Sums since each of the scrapes `begins`, (begins, ..., scrapes from `first` on); 0 before it."""
+    total = np.cumsum(part, axis=-1)
+    before = np.moveaxis((total - part)[..., np.minimum(begins, part.shape[-1] - 1)], -1, 0)[..., None]
+    later = np.arange(first, part.shape[-1]) >= begins.reshape(-1, *[1] * part.ndim)
+    return np.where(later, total[..., first:] - before, 0.0)
 
 
 def since(counts: Counts, start: Array, interval: float) -> Counts:
