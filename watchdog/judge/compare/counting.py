@@ -202,6 +202,6 @@ def _verdict(evidence: Array, calibration: CountCalibration, total: float) -> Ve
     if float(evidence.max()) >= alone:
         return Verdict.failed
     rates = np.array([track.events / max(track.total, 1.0) for track in calibration.tracks])
-    bounds = bounds_of(calibration)
-    told = tells(rates, bounds.p_star, bounds.phi, np.array(total), alone)
+    stars, phis = (np.array(part) for part in zip(*((t.p_star, t.phi) for t in calibration.tracks), strict=True))
+    told = tells(rates, stars, phis, np.array(total), alone)
     return Verdict.passed if told else Verdict.inconclusive

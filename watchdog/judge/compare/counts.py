@@ -71,7 +71,7 @@ def slotted(found: Increments, origin: float, interval: float, scrapes: int) -> 
     inside = (slots >= 0) & (slots < scrapes)
     slots, found = slots[inside], found.some(inside)
     tracks, reach = len(found.events), np.zeros(scrapes)
-    np.maximum.at(reach, slots, np.maximum(1, np.round((found.at - found.since) / interval)))
+    np.maximum.at(reach, slots, np.maximum(1, np.rint((found.at - found.since) / interval)))
     cells = slots + scrapes * np.arange(tracks)[:, None]
     events = _summed(cells.ravel(), found.events.ravel(), tracks * scrapes).reshape(tracks, scrapes)
     return Counts(events, _summed(slots, found.total, scrapes)[None, :], reach[None, :])
@@ -132,7 +132,7 @@ def added(found: Scrapes, born: Array, below: Flags) -> Increments:
     first = np.ones(len(at), bool)
     first[1:] = owner[1:] != owner[:-1]
     since[first] = born[owner[first]]
-    events = np.clip(np.where(below[owner], total - grown, grown), 0.0, total)
+    events = np.minimum(np.maximum(np.where(below[owner], total - grown, grown), 0.0), total)
     return Increments(at, since, events, total).some(~np.isnan(since))
 
 

@@ -131,14 +131,14 @@ def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, inter
     Each beginning has its own gate against blips; the gates for all of them are not applied here.
     """
     counted = since(counts, start, interval)
-    scrapes = counts.total.shape[-1]
     begins = np.array([0, *(round(n * RENEWED / interval) for n in range(1, RENEWALS + 1))])
     shares = np.log([1 - RENEWED_SHARE] + [RENEWED_SHARE / RENEWALS] * RENEWALS)
     many = max(1, _AT_ONCE // max(1, counts.events[..., first:].size))
-    out: Array = np.full((*np.broadcast_shapes(counts.events.shape, phi.shape)[:-1], scrapes - first), -np.inf)
+    axes = [1] * counts.events.ndim
+    out: Array = np.array(-np.inf)
     for at in range(0, len(begins), many):
         part = _from(begins[at : at + many], counted, p_star, phi, interval, first)
-        weighted = part + shares[at : at + many].reshape(-1, *[1] * out.ndim)
+        weighted = part + shares[at : at + many].reshape(-1, *axes)
         out = np.logaddexp(out, np.logaddexp.reduce(weighted, axis=0))
     return out
 
@@ -159,7 +159,8 @@ def _from(begins: Whole, counts: Counts, p_star: Array, phi: Array, interval: fl
 def _since_each(begins: Whole, part: Array, first: int) -> Array:
     """Sums since each of the scrapes `begins`, (begins, ..., scrapes from `first` on); 0 before it."""
     total = np.cumsum(part, axis=-1)
-    before = np.moveaxis((total - part)[..., np.minimum(begins, part.shape[-1] - 1)], -1, 0)[..., None]
+    before = (total - part)[..., np.minimum(begins, part.shape[-1] - 1)]
+    before = before.transpose(-1, *range(part.ndim - 1))[..., None]
     later = np.arange(first, part.shape[-1]) >= begins.reshape(-1, *[1] * part.ndim)
     return np.where(later, total[..., first:] - before, 0.0)
 
