@@ -6,13 +6,16 @@ scrape. A reset starts at the new value. A missing sample changes nothing; the n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from watchdog.judge.compare.arrays import Array, Flags, Like, Whole
 from watchdog.judge.compare.gates import Counts
+
+_AT_ONCE = 50_000
+"""Samples that are counted in one call."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,30 @@ class Scrapes:
 def increments(pods: Sequence[Pod]) -> Increments:
     """What each scrape added. A pod's first scrape says nothing, unless it is known when the pod was born."""
     tracks = max((len(pod.tracks) for pod in pods), default=1)
+    found = [_increments(some, tracks) for some in _batches(pods)]
+    if len(found) == 1:
+        return found[0]
+    return Increments(
+        np.concatenate([each.at for each in found]),
+        np.concatenate([each.since for each in found]),
+        np.concatenate([each.events for each in found], axis=1),
+        np.concatenate([each.total for each in found]),
+    )
+
+
+def _batches(pods: Sequence[Pod]) -> Iterator[Sequence[Pod]]:
+    """As many pods at once as have _AT_ONCE samples: those of a day, of many pods, would need much memory."""
+    first, many = 0, 0
+    for number, pod in enumerate(pods):
+        size = sum(len(series.times) for found in (pod.total, *pod.tracks) for series in found)
+        if many + size > _AT_ONCE and number > first:
+            yield pods[first:number]
+            first, many = number, 0
+        many += size
+    yield pods[first:]
+
+
+def _increments(pods: Sequence[Pod], tracks: int) -> Increments:
     born = np.array([np.nan if pod.born is None else pod.born for pod in pods])
     below = np.array([pod.below for pod in pods], bool)
     return added(scrapes_of(Counters.of(pods), tracks), born, below)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from math import nan
 
 import numpy as np
@@ -75,7 +74,8 @@ def tallied(
 
 def key_of(labels: Mapping[str, str]) -> str:
     """The labels as one text, small and the same in whatever order they come."""
-    return "\0".join(chain.from_iterable(sorted(labels.items())))
+    names = sorted(labels)
+    return "\0".join([*names, *map(labels.__getitem__, names)])
 
 
 def _joined(

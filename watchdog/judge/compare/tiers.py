@@ -20,6 +20,7 @@ RENEWED = 120.0
 RENEWALS = 8
 RENEWED_SHARE = 0.2
 """The fine tier also begins anew every two minutes, so that good minutes do not hide a late fault. Shares add to 1."""
+_LN_SHARES = np.log([1 - RENEWED_SHARE] + [RENEWED_SHARE / RENEWALS] * RENEWALS)
 _AT_ONCE = 4_000
 """Counts of several beginnings that are judged in one call: few fit into the processor's cache."""
 
@@ -132,13 +133,12 @@ def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, inter
     """
     counted = since(counts, start, interval)
     begins = np.array([0, *(round(n * RENEWED / interval) for n in range(1, RENEWALS + 1))])
-    shares = np.log([1 - RENEWED_SHARE] + [RENEWED_SHARE / RENEWALS] * RENEWALS)
     many = max(1, _AT_ONCE // max(1, counts.events[..., first:].size))
     axes = [1] * counts.events.ndim
     out: Array = np.array(-np.inf)
     for at in range(0, len(begins), many):
         part = _from(begins[at : at + many], counted, p_star, phi, interval, first)
-        weighted = part + shares[at : at + many].reshape(-1, *axes)
+        weighted = part + _LN_SHARES[at : at + many].reshape(-1, *axes)
         out = np.logaddexp(out, np.logaddexp.reduce(weighted, axis=0))
     return out
 
