@@ -65,6 +65,8 @@ def tallied(
     series, counters = _joined(known, recent, names)
     found = scrapes_of(counters, shape.tracks)
     each = added(found, np.full(len(names), np.nan), np.full(len(names), shape.below))
+    if tally is not None and until <= tally.until:  # looks come more often than scrapes
+        return tally, _added(tally.counts, slotted(each, shape.origin, shape.interval, scrapes))
     done = each.at <= until
     before = tally.counts if tally else _none(shape.tracks)
     counts = _added(before, slotted(each.some(done), shape.origin, shape.interval, scrapes))
