@@ -11,16 +11,8 @@ from math import inf
 from watchdog.judge.compare.counting import course_of, finding_of
 from watchdog.judge.compare.counts import slot_of
 from watchdog.judge.compare.growth import Trends
-from watchdog.judge.compare.rule import (
-    Samples,
-    Setting,
-    edges_of,
-    judge_grown,
-    judge_rule,
-    members_of,
-    scrapes_of,
-    split,
-)
+from watchdog.judge.compare.instances import Samples, members_of
+from watchdog.judge.compare.rule import Setting, edges_of, judge_grown, judge_rule, scrapes_of, split
 from watchdog.judge.compare.tally import Shape, Tally, key_of, tallied
 from watchdog.judge.compare.tiers import Course
 from watchdog.model.comparison import Calibration, CompareKind, CountCalibration, Finding, GrowthCalibration

@@ -14,12 +14,12 @@ import numpy as np
 from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.baseline import usable
 from watchdog.judge.compare.counting import calibrate_counts, edges_for, judge_counts
-from watchdog.judge.compare.counts import Pod, RawSeries, counted
+from watchdog.judge.compare.counts import counted
 from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.gauging import calibrate_growth, calibrate_level, judge_growth, judge_level
 from watchdog.judge.compare.growth import Looked, Trends
+from watchdog.judge.compare.instances import Samples, edge_of, pods_of
 from watchdog.judge.compare.pooling import BUDGET
-from watchdog.judge.compare.tally import Member, Name
 from watchdog.model.comparison import (
     Calibration,
     CompareKind,
@@ -37,9 +37,6 @@ FEWEST_SECONDS = 300.0
 FEWEST_REQUESTS = 30.0
 START_LOOKED_AT = 300.0
 """Seconds of earlier good deploys from which the usual start is learnt."""
-
-Samples = Mapping[str, Sequence[Series]]
-"""By the measure's key: `events`, `total`, `buckets`, `query`, `limit`."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def calibrate_rule(
             higher_is_worse=measure.worse == "higher",
         )
     edges = _tested_edges(measure, before, origin, setting.interval, scrapes, kept)
-    counts = counted(_pods(measure, before, edges), origin, setting.interval, scrapes)
+    counts = counted(pods_of(measure, before, edges), origin, setting.interval, scrapes)
     seen = kept & (counts.reach[0] > 0)
     if seen.sum() * setting.interval < FEWEST_SECONDS or counts.total[0][kept].sum() < FEWEST_REQUESTS:
         return None
@@ -137,8 +134,8 @@ def judge_rule(
     scrapes = scrapes_of(began, now, interval)
     if isinstance(calibration, CountCalibration):
         edges, (new, old) = edges_of(calibration), split(after, setting)
-        beside = counted(_pods(measure, old, edges), began, interval, scrapes) if any(old.values()) else None
-        counts = counted(_pods(measure, new, edges), began, interval, scrapes)
+        beside = counted(pods_of(measure, old, edges), began, interval, scrapes) if any(old.values()) else None
+        counts = counted(pods_of(measure, new, edges), began, interval, scrapes)
         return judge_counts(rule, what, calibration, counts, weight=setting.weight, beside=beside)
     if isinstance(calibration, LevelCalibration):
         gauge = _grid(after.get("query", ()), began, interval, scrapes)
@@ -239,7 +236,7 @@ def _with_limit(calibration: GrowthCalibration, after: Samples) -> GrowthCalibra
 def _start(
     measure: CompareMeasure, samples: Samples, began: float, edges: tuple[float, ...], interval: float
 ) -> Counts:
-    return counted(_pods(measure, samples, edges), began, interval, round(START_LOOKED_AT / interval))
+    return counted(pods_of(measure, samples, edges), began, interval, round(START_LOOKED_AT / interval))
 
 
 def _tested_edges(
@@ -248,58 +245,11 @@ def _tested_edges(
     """The bucket edges whose share above is nearest the ones worth testing; none for a ratio."""
     if measure.signal is not CompareKind.latency:
         return ()
-    known = sorted({e for s in before.get("buckets", ()) if not isinf(e := _edge(s.labels.get("le", "+Inf")))})
+    known = sorted({e for s in before.get("buckets", ()) if not isinf(e := edge_of(s.labels.get("le", "+Inf")))})
     if not known:
         return ()
-    counts = counted(_pods(measure, before, tuple(known)), origin, interval, scrapes)
+    counts = counted(pods_of(measure, before, tuple(known)), origin, interval, scrapes)
     return tuple(known[n] for n in edges_for(np.where(kept, counts.events, 0.0), np.where(kept, counts.total[0], 0.0)))
-
-
-def members_of(measure: CompareMeasure, samples: Samples, edges: tuple[float, ...]) -> dict[Name, list[Member]]:
-    """The counters of each instance: what was scraped from one page at one time."""
-    found: list[Member] = []
-    if measure.signal is CompareKind.latency:
-        tracks = {float("inf"): 0, **{edge: number for number, edge in enumerate(edges, 1)}}
-        texts = {series.labels.get("le", "+Inf") for series in samples.get("buckets", ())}
-        by_text = {text: tracks[edge] for text in texts if (edge := _edge(text)) in tracks}
-        for series in samples.get("buckets", ()):
-            track = by_text.get(series.labels.get("le", "+Inf"))
-            if track is not None:
-                found.append((track, series))
-    else:
-        found = [(track, s) for track, name in enumerate(("total", "events")) for s in samples.get(name, ())]
-    out: dict[Name, list[Member]] = {}
-    for member in found:
-        out.setdefault(_instance(member[1]), []).append(member)
-    return out
-
-
-def _pods(measure: CompareMeasure, samples: Samples, edges: tuple[float, ...]) -> list[Pod]:
-    latency = measure.signal is CompareKind.latency
-    pods = []
-    for members in members_of(measure, samples, edges).values():
-        groups: list[list[Series]] = [[] for _ in range(1 + max(1, len(edges)))]
-        for track, series in members:
-            groups[track].append(series)
-        total, *tracks = map(_raw, groups)
-        pods.append(Pod(tracks=tuple(tracks), total=total, below=latency))
-    return pods
-
-
-def _instance(series: Series) -> Name:
-    get = series.labels.get
-    return (get("namespace", ""), get("pod", ""), get("instance", ""), get("job", ""))
-
-
-def _edge(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("inf")
-
-
-def _raw(series: Sequence[Series]) -> tuple[RawSeries, ...]:
-    return tuple(RawSeries(np.frombuffer(s.at), np.frombuffer(s.values)) for s in series if len(s))
 
 
 def _grid(series: Sequence[Series], origin: float, interval: float, scrapes: int) -> Array:
