@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from bench import api_requests, compose, daemons, kubernetes, ticks
+from bench import api_requests, compose, daemons, kubernetes, looks, ticks
 from bench.machine import facts
 from bench.report import Row, Skipped, table
 
@@ -26,6 +26,7 @@ MEASUREMENTS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "ticks": ticks.measure,
     "daemons": daemons.measure,
     "compose": compose.measure,
+    "looks": looks.measure,
     "kubernetes": kubernetes.measure,
     "kubernetes-idle": api_requests.measure_idle,
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import api_requests, compose, daemons, kubernetes, processes, ticks
+from bench import api_requests, compose, daemons, kubernetes, looks, processes, ticks
 from bench.machine import facts
 from bench.prometheus import serving
 from bench.report import Result, Row, Skipped
@@ -26,6 +26,25 @@ def test_turns_are_timed_with_and_without_rules_due(tmp_path: Path, watches: int
     assert len(turns.due) == 2
     assert len(turns.quiet) == 18
     assert min(*turns.quiet, *turns.due) > 0
+
+
+def test_looks_are_measured_where_following_finds_what_all_samples_find(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in {"SCRAPES": (10, 24), "UPDATES": 5, "CALIBRATIONS": 1, "DAY": 480, "PODS": 2}.items():
+        monkeypatch.setattr(looks, name, value)
+    rows = {row.name: row for row in looks.measure(tmp_path) if isinstance(row, Result)}
+    for kind in ("ratio", "latency", "level", "growth"):
+        assert {
+            f"calibration, {kind}",
+            f"one update, {kind}, 10 scrapes",
+            f"one update, {kind}, 24 scrapes",
+        } <= rows.keys()
+    held = rows["memory of a watch: 6 rules, 24 scrapes"]
+    assert 0 < held.median < 1000
+    read = rows["samples read by one look of all its rules"]
+    assert read.baseline is not None
+    assert 0 < read.median < read.baseline.value
 
 
 def test_the_daemon_to_measure_starts_and_ends(tmp_path: Path):

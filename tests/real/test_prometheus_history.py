@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,10 @@ from tests.observe.wire import closed_port
 from tests.real import native_histogram
 from tests.real.backfill import PROMTOOL, backfill
 from tests.real.prometheus_server import PROGRAM, TEXT, PrometheusServer
+from watchdog.engine import comparing
 from watchdog.errors import Refused, Unavailable
+from watchdog.judge.compare.rule import Setting
+from watchdog.model.rule import CompareMeasure
 from watchdog.model.series import Series
 from watchdog.observe.prometheus.api import PrometheusApi
 from watchdog.observe.prometheus.history import PrometheusHistory
@@ -89,6 +93,32 @@ def test_expressions_at_each_step(history):
     assert [at - BEGIN for at in series.at[:2]] == [45, 60]  # a rate needs two samples
     assert max(series.values[20:1200]) == pytest.approx(4 / INTERVAL)
     assert len(series) > 5400
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        CompareMeasure(signal="ratio", events='requests_total{code=~"5.."}', total="requests_total"),
+        CompareMeasure(signal="level", query="sum(rate(requests_total[1m]))"),
+        CompareMeasure(signal="growth", query="sum by (instance) (requests_total)"),
+    ],
+    ids=lambda measure: measure.signal.value,
+)
+def test_looks_that_ask_for_what_is_new_find_what_all_samples_say(history, measure):
+    at = BEGIN + DAY / 2 - 300.4567  # the counters begin again five minutes later
+    asked = comparing.Question(
+        rule="r", measure=measure, deployed=at, began=at, now=at,
+        setting=Setting(interval=INTERVAL, watch_seconds=900.0), calibration=None, nothing_known=False, cut=(),
+        earlier=(), proving=False,
+    )  # fmt: skip
+    asked = replace(asked, calibration=comparing.calibrated(history, asked))
+    answer = comparing.answer(history, replace(asked, now=at + 20.0))
+    for age in (25.0, 71.3, 140.9, 290.0, 301.7, 330.25, 600.0, 615.0, 900.0):
+        answer = comparing.answer(history, replace(asked, now=at + age, held=answer.held))
+        assert answer.held is not None
+        whole = comparing.answer(history, replace(asked, now=at + age))
+        assert answer.observation.finding == whole.observation.finding
+    assert answer.held.carried.until > at + 600
 
 
 def test_deploys_by_a_version_label(history):

@@ -1,7 +1,7 @@
 """`compare` rules in a watch: what is asked of their source, by what they are judged, and all of them together.
 
 Asking, and the calibration at the first look, are one job. The calibration is stored with the watch; the samples are
-the source's, so that a new process goes on where this one was.
+the source's, so that a new process goes on where this one was. Later looks ask for what is new: see held.py.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from watchdog.engine.held import Answer, Asked, Held, read_until
 from watchdog.engine.scene import Scene
 from watchdog.errors import Refused, Unavailable
-from watchdog.model.comparison import Calibration, CompareKind, CountCalibration
+from watchdog.model.comparison import Calibration, CompareKind, CountCalibration, Finding
 from watchdog.model.measurement import Observation, Sample
 from watchdog.model.rule import Action, CompareMeasure, Mode, Rule, Trigger
 from watchdog.model.series import Series
@@ -55,6 +56,10 @@ class Question:
     earlier: tuple[float, ...]
     """When earlier good deploys began to be watched."""
     proving: bool
+    pods: str = ""
+    """A pattern of the new version's pods."""
+    held: Held | None = None
+    """What the looks before came to."""
 
 
 def question(scene: Scene, watch: Watch, rule: Rule, measure: CompareMeasure) -> Question:
@@ -85,9 +90,9 @@ def question(scene: Scene, watch: Watch, rule: Rule, measure: CompareMeasure) ->
     )
 
 
-def answer(source: History, asked: Question) -> Observation:
-    """Ask the source, and judge what it says. Never raises for what the source does."""
-    from watchdog.judge.compare.rule import healed, interval_of, judge_rule, no_data  # noqa: PLC0415 -- numpy
+def answer(source: History, asked: Question) -> Answer:
+    """Ask the source for what is new, and judge it. Never raises for what the source does."""
+    from watchdog.judge.compare.rule import no_data  # noqa: PLC0415 -- numpy
 
     started = time.monotonic()
     words = shown(asked.measure)
@@ -97,25 +102,44 @@ def answer(source: History, asked: Question) -> Observation:
             calibration = calibrated(source, asked)
         if calibration is None:
             finding = no_data(asked.rule, asked.measure, asked.setting, _unjudged(asked))
-            return Observation(query=words, finding=finding, took=_since(started))
-        setting = asked.setting
-        if isinstance(calibration, CountCalibration):
-            setting = with_interval(setting, calibration.interval_seconds)
-        margin = 2 * setting.interval
-        after = samples_of(source, asked.measure, asked.began - margin, asked.now, setting.interval)
-        if not isinstance(calibration, CountCalibration):
-            setting = with_interval(setting, interval_of(after, setting.interval))
-        stale = _stale(after, asked, setting.interval)
-        if stale is not None:
-            return Observation(query=words, error=stale, took=_since(started), calibration=calibration)
-        finding = judge_rule(asked.rule, asked.measure, calibration, after, asked.began, asked.now, setting)
-        if asked.proving:
-            finding = finding.model_copy(update={"verdict": healed(calibration, finding)})
+            return Answer(Observation(query=words, finding=finding, took=_since(started)))
+        found, held = _look(source, asked, calibration)
     except (Unavailable, Refused) as error:
-        return Observation(query=words, error=str(error), took=_since(started))
-    sample = Sample(value=finding.ln_e, labels={"signal": asked.measure.signal.value})
-    finding = finding.model_copy(update={"course": ()})
-    return Observation(query=words, samples=(sample,), finding=finding, calibration=calibration, took=_since(started))
+        return Answer(Observation(query=words, error=str(error), took=_since(started)), asked.held)
+    if isinstance(found, str):
+        return Answer(Observation(query=words, error=found, took=_since(started), calibration=calibration), held)
+    sample = Sample(value=found.ln_e, labels={"signal": asked.measure.signal.value})
+    said = Observation(query=words, samples=(sample,), finding=found, calibration=calibration, took=_since(started))
+    return Answer(said, held)
+
+
+def _look(source: History, asked: Question, calibration: Calibration) -> tuple[Finding | str, Held | None]:
+    """(what the samples so far say, or why nobody knows how the service is; what to hold). Raises Unavailable,
+    Refused."""
+    from watchdog.judge.compare.following import follow_rule, joined, newest_of  # noqa: PLC0415 -- numpy
+    from watchdog.judge.compare.rule import healed, interval_of  # noqa: PLC0415
+
+    same = Asked(asked.measure, asked.began, asked.proving, asked.pods, calibration)
+    held = asked.held if asked.held is not None and asked.held.asked == same else None
+    carried, setting = held.carried if held else None, asked.setting
+    if isinstance(calibration, CountCalibration):
+        setting = with_interval(setting, calibration.interval_seconds)
+    begin = round(asked.began - 2 * setting.interval, 3)
+    since = carried.until if carried else begin
+    until = read_until(begin, asked.now, setting.interval, since)
+    samples = samples_of(source, asked.measure, since, asked.now, setting.interval)
+    if not isinstance(calibration, CountCalibration):
+        samples = joined(carried, samples)
+        setting = with_interval(setting, interval_of(samples, setting.interval))
+    newest = newest_of(samples, carried)
+    stale = _stale(newest, asked, setting.interval)
+    if stale is not None:
+        return stale, held
+    found, carried = follow_rule(
+        asked.rule, asked.measure, calibration, samples, asked.began, asked.now, setting, carried, until, newest
+    )
+    update = {"course": (), "verdict": healed(calibration, found) if asked.proving else found.verdict}
+    return found.model_copy(update=update), Held(same, carried)
 
 
 def pooled(
@@ -198,9 +222,8 @@ def _unjudged(asked: Question) -> str:
     return f"{why}: thresholds, probes and crashes are what counts"
 
 
-def _stale(after: Mapping[str, Sequence[Series]], asked: Question, interval: float) -> str | None:
-    """Why the samples say nothing of how the service is now; None: they do."""
-    newest = max((s.at[-1] for found in after.values() for s in found if len(s)), default=None)
+def _stale(newest: float | None, asked: Question, interval: float) -> str | None:
+    """Why samples up to `newest` say nothing of how the service is now; None: they do."""
     waited = asked.now - max(newest or 0.0, asked.began)
     if waited <= STALE_AFTER * interval:
         return None

@@ -124,6 +124,7 @@ def _open(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> Watch:
     ended = [_end(w, scene, reason) for w in watches]
     troubled = next((w for w in ended if w.incident), None)
     scene.place.judged.clear()
+    scene.place.held.clear()
     scene.place.recorded = ""
     scene.place.woken = scene.place.woken or not snapshot.whole  # a watch needs more than a glance
     return scene.save(
@@ -187,6 +188,7 @@ def _amend(scene: Scene, watch: Watch, snapshot: Snapshot) -> Watch:
     else:
         revision = known
     scene.place.judged.clear()
+    scene.place.held.clear()
     scene.place.recorded = ""
     amended = watch.model_copy(
         update={

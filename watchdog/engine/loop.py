@@ -140,6 +140,7 @@ class Engine:
     def _turn(self, place: Place, watches: list[Watch], now: datetime, steps: bool) -> None:
         scene = Scene(self._parts, place, now)
         if not self._claimed(scene):
+            place.held.clear()
             return
         if not place.bookmark_read:
             place.bookmark = scene.parts.store.bookmark(place.target.name)
@@ -170,6 +171,8 @@ class Engine:
         for _ in range(len(WatchState)):
             before = watch.state
             watch = STEPS[before](scene, watch)
+            if not watch.state.open:
+                scene.place.held.clear()
             if watch.state is before or not watch.state.open:
                 return
 

@@ -1,6 +1,7 @@
 """What the engine's steps share: the parts, what is known of one target right now, and the one way to write.
 
-Nothing in `Place` is needed after a restart: it holds the latest snapshot and calls under way.
+Nothing in `Place` is needed after a restart: it holds the latest snapshot, calls under way, and what compare rules have
+read so far.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from watchdog.act.base import Actor
+from watchdog.engine.held import Held
 from watchdog.jobs import Jobs
 from watchdog.model.deploy import EvidenceItem, Revision, Snapshot
 from watchdog.model.incident import Bookmark, Event, EventKind, Incident, Notice
@@ -96,6 +98,8 @@ class Place:
     judged: dict[str, Signature] = field(default_factory=dict)
     """Watch id → what of the snapshot the crash rules last judged."""
     asked_at: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
+    held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    """By watch id and compare rule: what its looks so far came to."""
     recorded: str = ""
     """The fingerprint and phase whose recording is done, or was last tried."""
     record_again_at: datetime | None = None

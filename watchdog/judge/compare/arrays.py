@@ -15,13 +15,22 @@ Like = Array | float
 
 def trailing(values: Array, scrapes: int) -> Array:
     """Sums over the last `scrapes` along the last axis; at the beginning over as many as there are."""
-    total = np.cumsum(values, axis=-1)
+    return windows(np.cumsum(values, axis=-1), scrapes)
+
+
+def windows(total: Array, scrapes: int) -> Array:
+    """The same from sums since the beginning."""
     out = total.copy()
-    if scrapes < values.shape[-1]:
-        out[..., scrapes:] = total[..., scrapes:] - total[..., :-scrapes]
+    if scrapes < total.shape[-1]:
+        out[..., scrapes:] -= total[..., :-scrapes]
     return out
+
+
+def after(values: Array, first: int) -> Array:
+    """From scrape number `first` on; a last axis of 1 is the same at all scrapes, and stays."""
+    return values[..., first:] if values.shape[-1] > 1 else values
 
 
 def plain(values: Any) -> tuple[float, ...]:
     """Numbers that can be stored as JSON."""
-    return tuple(float(x) for x in values)
+    return tuple(np.asarray(values, float).tolist())

@@ -138,15 +138,30 @@ def judge_counts(
     weight: float,
     beside: Counts | None = None,
 ) -> Finding:
-    """What the counts since the deploy say; under a millisecond. `what`: the words of the sentence, such as `errors`.
+    """What the counts since the deploy say. `what`: the words of the sentence, such as `errors`.
 
     `beside`: counts of the old pods that still run, in the same scrapes; they are the baseline where they tell enough.
     The verdict is `failed` where this rule fills its share of the budget alone; `pooling.together` sees them all.
     """
+    return finding_of(rule, what, calibration, after, course_of(calibration, after, beside), weight=weight)
+
+
+def course_of(
+    calibration: CountCalibration, after: Counts, beside: Counts | None = None, known: Course | None = None
+) -> Course:
+    """The evidence of both tiers; `known`: that of the first scrapes, from an earlier look."""
     bounds = bounds_of(calibration)
     if beside is not None:
         bounds = bounds_beside(bounds, beside, tolerance_of(calibration.kind), max(1, len(bounds.p_star)))
-    found = course(after, bounds, calibration.interval_seconds)
+        if known is not None:  # the gross bound is the old pods' rate by now, at all scrapes
+            known = Course(known.gross[..., :0], known.fine)
+    return course(after, bounds, calibration.interval_seconds, known)
+
+
+def finding_of(
+    rule: str, what: str, calibration: CountCalibration, after: Counts, found: Course, *, weight: float
+) -> Finding:
+    """What is said of this evidence."""
     evidence = both_tiers(found.gross, found.fine)
     now = float(evidence[-1]) if evidence.shape[-1] else 0.0
     group = "latency" if calibration.kind is CompareKind.latency else "errors"
@@ -187,6 +202,6 @@ def _verdict(evidence: Array, calibration: CountCalibration, total: float) -> Ve
     if float(evidence.max()) >= alone:
         return Verdict.failed
     rates = np.array([track.events / max(track.total, 1.0) for track in calibration.tracks])
-    bounds = bounds_of(calibration)
-    told = tells(rates, bounds.p_star, bounds.phi, np.array(total), alone)
+    stars, phis = (np.array(part) for part in zip(*((t.p_star, t.phi) for t in calibration.tracks), strict=True))
+    told = tells(rates, stars, phis, np.array(total), alone)
     return Verdict.passed if told else Verdict.inconclusive

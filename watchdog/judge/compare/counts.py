@@ -6,13 +6,16 @@ scrape. A reset starts at the new value. A missing sample changes nothing; the n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array
+from watchdog.judge.compare.arrays import Array, Flags, Like, Whole
 from watchdog.judge.compare.gates import Counts
+
+_AT_ONCE = 50_000
+"""Samples that are counted in one call."""
 
 
 @dataclass(frozen=True)
@@ -38,29 +41,161 @@ class Pod:
     below: bool = False
 
 
-def counted(pods: Sequence[Pod], origin: float, interval: float, scrapes: int) -> Counts:
-    """Increments of all pods in `scrapes` slots of `interval` seconds from `origin` on; shapes as in `tiers`.
+@dataclass(frozen=True)
+class Increments:
+    """What each scrape of each pod added since the one before it; (scrapes,) each."""
 
-    A sample at time t belongs to the slot in which it falls, give or take half an interval's jitter.
-    """
+    at: Array
+    since: Array
+    """When the same pod was scraped before."""
+    events: Array
+    """(tracks, scrapes)"""
+    total: Array
+
+    def some(self, which: Flags) -> Increments:
+        """Those scrapes."""
+        return Increments(self.at[which], self.since[which], self.events[:, which], self.total[which])
+
+
+def counted(pods: Sequence[Pod], origin: float, interval: float, scrapes: int) -> Counts:
+    """Increments of all pods in `scrapes` slots of `interval` seconds from `origin` on; shapes as in `tiers`."""
+    return slotted(increments(pods), origin, interval, scrapes)
+
+
+def slot_of(at: Like, origin: float, interval: float) -> Whole:
+    """The number of the slot in which a sample falls, give or take half an interval's jitter; from 0 on."""
+    slots: Whole = np.ceil((np.asarray(at) - origin) / interval - 0.5).astype(np.int64) - 1
+    return slots
+
+
+def slotted(found: Increments, origin: float, interval: float, scrapes: int) -> Counts:
+    """The increments, added up in each of `scrapes` slots; what falls outside is left out."""
+    slots = slot_of(found.at, origin, interval)
+    inside = (slots >= 0) & (slots < scrapes)
+    slots, found = slots[inside], found.some(inside)
+    tracks, reach = len(found.events), np.zeros(scrapes)
+    np.maximum.at(reach, slots, np.maximum(1, np.rint((found.at - found.since) / interval)))
+    cells = slots + scrapes * np.arange(tracks)[:, None]
+    events = _summed(cells.ravel(), found.events.ravel(), tracks * scrapes).reshape(tracks, scrapes)
+    return Counts(events, _summed(slots, found.total, scrapes)[None, :], reach[None, :])
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Many counters in one: `owner` (series,) says whose, by number, `group` (series,) 0 for a total, else the number
+    of its track; each has so many samples (`lengths`) one after another in `times` and `values`."""
+
+    owner: Sequence[int]
+    group: Sequence[int]
+    lengths: Sequence[int]
+    times: Array
+    values: Array
+
+    @classmethod
+    def of(cls, pods: Sequence[Pod]) -> Counters:
+        """Those of the pods."""
+        groups = [(owner, n, g) for owner, pod in enumerate(pods) for n, g in enumerate((pod.total, *pod.tracks))]
+        known = [(owner, group, one) for owner, group, found in groups for one in found]
+        return cls(
+            [owner for owner, _, _ in known],
+            [group for _, group, _ in known],
+            [len(one.times) for _, _, one in known],
+            np.concatenate([np.zeros(0), *(one.times for _, _, one in known)]),
+            np.concatenate([np.zeros(0), *(one.values for _, _, one in known)]),
+        )
+
+
+@dataclass(frozen=True)
+class Scrapes:
+    """All samples of counters, scrape by scrape. A scrape is a time at which any of an owner's totals has a sample."""
+
+    owner: Whole
+    at: Array
+    grown: Array
+    """(1 + tracks, scrapes): by how much the series of each group grew."""
+    series: Whole
+    times: Array
+    values: Array
+    """(samples,): of which series; NaN, and what is of no scrape, is left out."""
+
+
+def increments(pods: Sequence[Pod]) -> Increments:
+    """What each scrape added. A pod's first scrape says nothing, unless it is known when the pod was born."""
     tracks = max((len(pod.tracks) for pod in pods), default=1)
-    events, total, reach = np.zeros((tracks, scrapes)), np.zeros(scrapes), np.zeros(scrapes)
-    for pod in pods:
-        times = _scraped(pod)
-        if not len(times):
-            continue
-        requests = _increments(pod.total, times, pod.born)
-        slots = np.ceil((times - origin) / interval - 0.5).astype(int) - 1
-        before = np.concatenate(([pod.born if pod.born is not None else np.nan], times[:-1]))
-        inside = (slots >= 0) & (slots < scrapes) & ~np.isnan(requests)
-        spans = np.maximum(1, np.round((times - before) / interval))
-        np.add.at(total, slots[inside], requests[inside])
-        np.maximum.at(reach, slots[inside], spans[inside])
-        for number, series in enumerate(pod.tracks):
-            found = _increments(series, times, pod.born)
-            found = requests - found if pod.below else np.where(np.isnan(found), 0.0, found)
-            np.add.at(events[number], slots[inside], np.clip(found[inside], 0.0, requests[inside]))
-    return Counts(events, total[None, :], reach[None, :])
+    found = [_increments(some, tracks) for some in _batches(pods)]
+    if len(found) == 1:
+        return found[0]
+    return Increments(
+        np.concatenate([each.at for each in found]),
+        np.concatenate([each.since for each in found]),
+        np.concatenate([each.events for each in found], axis=1),
+        np.concatenate([each.total for each in found]),
+    )
+
+
+def _batches(pods: Sequence[Pod]) -> Iterator[Sequence[Pod]]:
+    """As many pods at once as have _AT_ONCE samples: those of a day, of many pods, would need much memory."""
+    first, many = 0, 0
+    for number, pod in enumerate(pods):
+        size = sum(len(series.times) for found in (pod.total, *pod.tracks) for series in found)
+        if many + size > _AT_ONCE and number > first:
+            yield pods[first:number]
+            first, many = number, 0
+        many += size
+    yield pods[first:]
+
+
+def _increments(pods: Sequence[Pod], tracks: int) -> Increments:
+    born = np.array([np.nan if pod.born is None else pod.born for pod in pods])
+    below = np.array([pod.below for pod in pods], bool)
+    return added(scrapes_of(Counters.of(pods), tracks), born, below)
+
+
+def added(found: Scrapes, born: Array, below: Flags) -> Increments:
+    """The same of scrapes; `born` (owners,) is NaN where unknown, `below` (owners,): see Pod."""
+    owner, at, total, grown = found.owner, found.at, found.grown[0], found.grown[1:]
+    since = np.empty(len(at))
+    since[1:] = at[:-1]
+    first = np.ones(len(at), bool)
+    first[1:] = owner[1:] != owner[:-1]
+    since[first] = born[owner[first]]
+    events = np.minimum(np.maximum(np.where(below[owner], total - grown, grown), 0.0), total)
+    return Increments(at, since, events, total).some(~np.isnan(since))
+
+
+def scrapes_of(counters: Counters, tracks: int) -> Scrapes:
+    """A series that appears later than its owner (the first error) began at 0; one that comes back lower (after a
+    restart) begins anew."""
+    # All series of all pods at once: there are few samples in each, so it is the calls that would cost time.
+    series = np.repeat(np.arange(len(counters.lengths)), counters.lengths)
+    owner, group = np.array([counters.owner, counters.group], np.int64)[:, series]
+    moments, moment = np.unique(counters.times, return_inverse=True)
+    key = owner * len(moments) + moment
+    scrapes = np.unique(key[group == 0])
+    place, many = np.searchsorted(scrapes, key), len(scrapes)
+    used = ~np.isnan(counters.values) & (np.append(scrapes, -1)[place] == key)
+    series, values, times = series[used], counters.values[used], counters.times[used]
+    sums = _summed((group * many + place)[used], _grown(values, series), (tracks + 1) * many)
+    return Scrapes(
+        scrapes // max(1, len(moments)),
+        moments[scrapes % max(1, len(moments))],
+        sums.reshape(tracks + 1, many),
+        series,
+        times,
+        values,
+    )
+
+
+def _summed(places: Whole, values: Array, many: int) -> Array:
+    """The sum of the values at each place; zeros also where there is nothing to sum up."""
+    return np.bincount(places, values, many).astype(np.float64, copy=False)
+
+
+def _grown(values: Array, series: Whole) -> Array:
+    """By how much each value is over the one before it of its series."""
+    last = np.zeros(len(values))
+    last[1:] = np.where(series[1:] == series[:-1], values[:-1], 0.0)
+    return np.where(values >= last, values - last, values)
 
 
 def longest_gap(counts: Counts) -> int:
@@ -70,41 +205,3 @@ def longest_gap(counts: Counts) -> int:
         run = 0 if covered > 0 else run + 1
         longest = max(longest, run)
     return longest
-
-
-def _scraped(pod: Pod) -> Array:
-    """When the pod was scraped: all times at which any of its totals has a sample."""
-    times = [series.times for series in pod.total]
-    return np.unique(np.concatenate(times)) if times else np.zeros(0)
-
-
-def _increments(series: Sequence[RawSeries], times: Array, born: float | None) -> Array:
-    """The sum of all series' increments at `times`; NaN where nothing is known, as at the first scrape.
-
-    A series that appears later than its pod (the first error) began at 0. One that disappears (a restart) and comes
-    back lower begins anew.
-    """
-    if not series:
-        out = np.zeros(len(times))
-        out[:1] = np.nan if born is None else 0.0
-        return out
-    summed: Array = np.sum([_of_one(each, times, born) for each in series], axis=0)
-    return summed
-
-
-def _of_one(series: RawSeries, times: Array, born: float | None) -> Array:
-    out = np.zeros(len(times))
-    if born is None and len(times):
-        out[0] = np.nan
-    places = np.searchsorted(times, series.times)
-    known = (places < len(times)) & ~np.isnan(series.values)
-    known[known] &= times[places[known]] == series.times[known]
-    at, values = places[known], series.values[known]
-    if not len(at):
-        return out
-    last = np.concatenate(([0.0], values[:-1]))
-    grown = np.where(values >= last, values - last, values)
-    if at[0] == 0 and born is None:
-        at, grown = at[1:], grown[1:]
-    out[at] = grown
-    return out

@@ -46,7 +46,8 @@ def ln_e(p_star: Like, events: Like, total: Like) -> Array:
     """
     bound = np.minimum(np.asarray(p_star, float), _ALMOST_ONE)[..., None]
     odds = bound / (1 - bound)
-    p = np.clip(1 - (1 - bound) * np.exp(-(ALTERNATIVES - 1) * odds), bound, np.maximum(bound, CEILING))
+    raised = 1 - (1 - bound) * np.exp(-(ALTERNATIVES - 1) * odds)
+    p = np.minimum(np.maximum(raised, bound), np.maximum(bound, CEILING))
     gain, loss = np.log(p / bound), np.log((1 - p) / (1 - bound))
     k, n = np.asarray(events, float)[..., None], np.asarray(total, float)[..., None]
     return log_mean(k * gain + (n - k) * loss)
@@ -55,7 +56,7 @@ def ln_e(p_star: Like, events: Like, total: Like) -> Array:
 def log_mean(terms: Array) -> Array:
     """ln of the mean of exp(terms) along the last axis."""
     top = terms.max(axis=-1, keepdims=True)
-    mean: Array = np.log(np.exp(terms - top).mean(axis=-1)) + top[..., 0]
+    mean: Array = np.log(np.exp(terms - top).sum(axis=-1) / terms.shape[-1]) + top[..., 0]
     return mean
 
 
@@ -65,7 +66,7 @@ def best_ratio(p_star: Like, events: Array, total: Array) -> Array:
     No mixture of alternatives over p* has more.
     """
     many = np.maximum(total, 1e-12)
-    rate = np.clip(events / many, 0.0, 1.0)
+    rate = np.minimum(np.maximum(events / many, 0.0), 1.0)
     bound = np.minimum(p_star, _ALMOST_ONE)
     ratio = many * (xlogy(rate, rate / bound) + xlogy(1 - rate, (1 - rate) / (1 - bound)))
     out: Array = np.where(rate > bound, ratio, 0.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, Flags, trailing
+from watchdog.judge.compare.arrays import Array, Flags, Whole, after, trailing, windows
 from watchdog.judge.compare.eprocess import best_ratio
 
 LASTING = 60.0
@@ -33,6 +33,10 @@ class Counts:
     total: Array
     reach: Array
 
+    def after(self, first: int) -> Counts:
+        """From scrape number `first` on."""
+        return Counts(self.events[..., first:], self.total[..., first:], self.reach[..., first:])
+
 
 def gated(evidence: Array, opened: Flags) -> Array:
     """A gate only ever takes evidence away."""
@@ -40,24 +44,36 @@ def gated(evidence: Array, opened: Flags) -> Array:
 
 
 def fine_gates(
-    counts: Counts, counted: Counts, p_star: Array, phi: Array, interval: float, start: Array | float = 0.0
+    counts: Counts,
+    counted: Counts,
+    p_star: Array,
+    phi: Array,
+    interval: float,
+    start: Array | float = 0.0,
+    first: int = 0,
 ) -> Flags:
-    """The gates that hold for all beginnings of the fine tier; `counted` is `counts` without the start-up."""
-    opened = lasting(counted, p_star, interval, LASTING, start)
-    return opened & ~recovering(counts, p_star, phi, interval)
+    """The gates that hold for all beginnings of the fine tier; `counted` is `counts` without the start-up. Like each
+    gate, told for the scrapes from number `first` on."""
+    opened = lasting(counted, p_star, interval, LASTING, start, first)
+    return opened & ~recovering(counts, p_star, phi, interval, first)
 
 
-def lasting(counts: Counts, bound: Array, interval: float, seconds: float, start: Array | float = 0.0) -> Flags:
+def lasting(
+    counts: Counts, bound: Array, interval: float, seconds: float, start: Array | float = 0.0, first: int = 0
+) -> Flags:
     """Gate: the last `seconds`, all after `start`, are over the bound, in each part that is large enough to tell.
 
     With much traffic the parts are scrapes, with less halves, with little the whole. Parts without requests say
     nothing.
     """
     scrapes = max(1, round(seconds / interval))
+    skipped = max(0, first - scrapes)
+    counts, bound = counts.after(skipped), after(bound, skipped)
     k, n = trailing(counts.events, scrapes), trailing(counts.total, scrapes)
     expected = bound * n
     opened: Flags = k > expected
-    opened = opened & (np.arange(1, k.shape[-1] + 1) * interval >= start + scrapes * interval - 1e-6)
+    ages = np.arange(skipped + 1, skipped + 1 + k.shape[-1]) * interval
+    opened = opened & (ages >= start + scrapes * interval - 1e-6)
     for size in {1, scrapes // 2} - {0, scrapes}:
         parts = scrapes // size
         part_k, part_n = trailing(counts.events, size), trailing(counts.total, size)
@@ -66,41 +82,64 @@ def lasting(counts: Counts, bound: Array, interval: float, seconds: float, start
         for back in range(size, parts * size, size):
             every[..., back:] &= over[..., :-back]
         opened &= every | (expected < parts * _EXPECTED)
-    return opened
+    return opened[..., first - skipped :]
 
 
-def not_a_blip(events: Array, total: Array, p_star: Array, phi: Array, interval: float) -> Flags:
+def not_a_blip(
+    events: Array,
+    total: Array,
+    p_star: Array,
+    phi: Array,
+    interval: float,
+    later: Flags | bool = True,
+    first: int = 0,
+) -> Flags:
     """Gate of one beginning of the fine tier: without their worst 45 s in a row, the counts still speak against p*.
 
     Speak: their ln likelihood ratio at its best is over 1.5, after two minutes over 2.5; with little traffic over .5.
-    `events` and `total` are zero before the beginning.
+    `events` and `total` are zero before the beginning, and `later` is False. Told for the scrapes from `first` on.
     """
     width = max(1, round(_BLIP / interval))
-    total = np.broadcast_to(total, events.shape)
-    excess = trailing(events - p_star * total, width)
-    numbers = np.arange(excess.shape[-1])
-    worst = np.maximum.accumulate(np.where(excess >= np.maximum.accumulate(excess, axis=-1), numbers, 0), axis=-1)
-    rest_k = np.cumsum(events, axis=-1) - np.take_along_axis(trailing(events, width), worst, axis=-1)
-    rest_n = np.cumsum(total, axis=-1) - np.take_along_axis(trailing(total, width), worst, axis=-1)
-    often = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum((numbers + 1) * interval - LASTING, 0), _SPEAKS_MOST)
+    k, n = np.cumsum(events, axis=-1), np.cumsum(total, axis=-1)
+    sums, many = windows(k, width), windows(n, width)
+    excess = np.where(later, trailing(events - p_star * total, width), -np.inf)
+    worst = _highest(excess, first)
+    rest_k = k[..., first:] - np.take_along_axis(sums, worst, axis=-1)
+    rest_n = n[..., first:] - np.take_along_axis(many, worst, axis=-1)
+    ages = np.cumsum(np.broadcast_to(later, total.shape), axis=-1)[..., first:] * interval
+    often = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum(ages - LASTING, 0), _SPEAKS_MOST)
+    star, scale = after(p_star, first), after(phi, first)
     # Where p* lets less than one event be expected in so short a stretch, a blip can hardly be evidence.
-    wanted = np.where(p_star * trailing(total, width) >= phi, often, _SPEAKS_RARE)
-    opened: Flags = best_ratio(p_star, rest_k / phi, rest_n / phi) > wanted
+    wanted = np.where(star * many[..., first:] >= scale, often, _SPEAKS_RARE)
+    opened: Flags = best_ratio(star, rest_k / scale, rest_n / scale) > wanted
     return opened
 
 
-def recovering(counts: Counts, p_star: Array, phi: Array, interval: float) -> Flags:
+def _highest(values: Array, first: int) -> Whole:
+    """Where the highest value so far is, the last of several, at each scrape from `first` on."""
+    before = first - values[..., first::-1].argmax(axis=-1)[..., None]
+    later = values[..., first:].copy()
+    later[..., :1] = np.take_along_axis(values, before, axis=-1)
+    numbers = np.broadcast_to(np.arange(first, values.shape[-1]), later.shape).copy()
+    numbers[..., :1] = before
+    highest = later >= np.maximum.accumulate(later, axis=-1)
+    out: Whole = np.maximum.accumulate(np.where(highest, numbers, 0), axis=-1)
+    return out
+
+
+def recovering(counts: Counts, p_star: Array, phi: Array, interval: float, first: int = 0) -> Flags:
     """Gate: the log rate of the last 6 scrapes falls (z < −2), and 120 s ahead it would be below p*."""
-    ages = np.arange(counts.total.shape[-1]) * interval
+    skipped = max(0, first - _TREND)
+    counts, p_star, phi = counts.after(skipped), after(p_star, skipped), after(phi, skipped)
+    ages = np.arange(skipped, skipped + counts.total.shape[-1]) * interval
     seen = np.broadcast_to(counts.total > 0, counts.events.shape)
     y = np.where(seen, np.log((counts.events + 0.5) / (counts.total + 1)), 0.0)
     w = np.where(seen, (counts.events + 0.5) / phi, 0.0)
-    sums = [trailing(part, _TREND) for part in (w, w * ages, w * ages**2, w * y, w * y * ages)]
-    weight, x, xx, yy, xy = sums
+    weight, x, xx, yy, xy = trailing(np.stack((w, w * ages, w * ages**2, w * y, w * y * ages)), _TREND)
     weight = np.maximum(weight, 1e-12)
     spread = np.maximum(xx - x * x / weight, 1e-12)
     slope = (xy - x * yy / weight) / spread
     ahead = yy / weight + slope * (ages + _AHEAD - x / weight)
     enough = trailing(seen.astype(float), _TREND) >= 3
     falling: Flags = (slope * np.sqrt(spread) < -2) & (ahead < np.log(p_star)) & enough
-    return falling
+    return falling[..., first - skipped :]

@@ -103,6 +103,7 @@ def judge_growth(
     watch_seconds: float,
     weight: float,
     budget: float = BUDGET,
+    look: growth.Look = growth.trend,
 ) -> Finding:
     """What the looks so far say: at 50, 75 and 100 % of the watch, each with a third of the weight.
 
@@ -115,7 +116,7 @@ def judge_growth(
         scrapes = round(share * watch_seconds / interval)
         if len(after) < scrapes:
             break
-        found = growth.trend(np.arange(scrapes, dtype=float) * interval, after[:scrapes])
+        found = look(np.arange(scrapes, dtype=float) * interval, after[:scrapes])
         if found is None:
             continue
         ends = found.seconds_to(calibration.limit)

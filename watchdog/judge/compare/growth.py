@@ -6,7 +6,9 @@ autocorrelated data", J. Hydrology 204, 1998), looked at three times a watch; th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from math import sqrt
 
 import numpy as np
@@ -43,6 +45,26 @@ class Trend:
         return max(0.0, (limit - self.level) / self.lower_slope)
 
 
+Look = Callable[[Array, Array], Trend | None]
+Trends = Mapping[bytes, Trend | None]
+"""By what was looked at: a digest of times and values."""
+
+
+class Looked:
+    """Trends of samples that an earlier look had too are not worked out again: that takes a millisecond a series."""
+
+    def __init__(self, known: Trends) -> None:
+        self._known = known
+        self.seen: dict[bytes, Trend | None] = {}
+        """All that were asked for."""
+
+    def trend(self, times: Array, values: Array) -> Trend | None:
+        """As the function `trend`."""
+        key = blake2b(times.tobytes() + values.tobytes(), digest_size=16).digest()
+        self.seen[key] = self._known[key] if key in self._known else trend(times, values)
+        return self.seen[key]
+
+
 def trend(times: Array, values: Array) -> Trend | None:
     """The trend of `values` at `times` (seconds); NaN is left out; None for fewer than FEWEST values."""
     seen = ~np.isnan(values)
@@ -59,7 +81,7 @@ def trend(times: Array, values: Array) -> Trend | None:
 def mann_kendall(values: Array) -> tuple[float, float]:
     """(S, variance of S with the correction for ties)."""
     n = len(values)
-    s = float(np.sign(values[None, :] - values[:, None])[np.triu_indices(n, 1)].sum())
+    s = float(np.sign(_pairs(values)).sum())
     _, ties = np.unique(values, return_counts=True)
     return s, float(n * (n - 1) * (2 * n + 5) - (ties * (ties - 1) * (2 * ties + 5)).sum()) / 18
 
@@ -95,10 +117,18 @@ def _ranks(values: Array) -> Array:
 
 def theil_sen(times: Array, values: Array, variance: float, confidence: float = 0.95) -> tuple[float, float]:
     """(median slope, its lower one-sided bound by Sen's ranks with the variance of S)."""
-    first, second = np.triu_indices(len(values), 1)
-    slopes = np.sort((values[second] - values[first]) / (times[second] - times[first]))
+    slopes = _pairs(values) / _pairs(times)
     rank = (len(slopes) - float(ndtri(confidence)) * sqrt(variance)) / 2
-    return float(np.median(slopes)), float(slopes[max(0, min(len(slopes) - 1, round(rank) - 1))])
+    place = max(0, min(len(slopes) - 1, round(rank) - 1))
+    middle = (len(slopes) - 1) // 2, len(slopes) // 2
+    slopes.partition((place, *middle))
+    return float((slopes[middle[0]] + slopes[middle[1]]) / 2), float(slopes[place])
+
+
+def _pairs(values: Array) -> Array:
+    """Each later value less each earlier one."""
+    out: Array = (values[None, :] - values[:, None])[~np.tri(len(values), dtype=bool)]
+    return out
 
 
 def _flattens(times: Array, values: Array) -> bool:

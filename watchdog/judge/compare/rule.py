@@ -16,9 +16,11 @@ from watchdog.judge.compare import growth
 from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.baseline import usable
 from watchdog.judge.compare.counting import calibrate_counts, edges_for, judge_counts
-from watchdog.judge.compare.counts import Pod, RawSeries, counted
+from watchdog.judge.compare.counts import counted
 from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.gauging import calibrate_growth, calibrate_level, judge_growth, judge_level
+from watchdog.judge.compare.growth import Looked, Trends
+from watchdog.judge.compare.instances import Samples, edge_of, pods_of
 from watchdog.judge.compare.pooling import BUDGET
 from watchdog.model.comparison import (
     Calibration,
@@ -40,9 +42,6 @@ START_LOOKED_AT = 300.0
 
 UNLIKELY = 0.05
 """After a rollback, an excess over p* that chance alone makes less often than this means that it did not help."""
-
-Samples = Mapping[str, Sequence[Series]]
-"""By the measure's key: `events`, `total`, `buckets`, `query`, `limit`."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def calibrate_rule(
             higher_is_worse=measure.worse == "higher",
         )
     edges = _tested_edges(measure, before, origin, setting.interval, scrapes, kept)
-    counts = counted(_pods(measure, before, edges), origin, setting.interval, scrapes)
+    counts = counted(pods_of(measure, before, edges), origin, setting.interval, scrapes)
     seen = kept & (counts.reach[0] > 0)
     if seen.sum() * setting.interval < FEWEST_SECONDS or counts.total[0][kept].sum() < FEWEST_REQUESTS:
         return None
@@ -140,35 +139,70 @@ def judge_rule(
 ) -> Finding:
     """What the samples since `began` (unix seconds, when the new version serves) say at `now`."""
     interval, what = setting.interval, setting.what or rule
-    scrapes = max(1, ceil((now - began) / interval - 1e-6))
+    scrapes = scrapes_of(began, now, interval)
     if isinstance(calibration, CountCalibration):
-        edges = tuple(t.edge for t in calibration.tracks if t.edge is not None)
-        new = {name: [s for s in found if setting.is_new(s.labels)] for name, found in after.items()}
-        old = {name: [s for s in found if not setting.is_new(s.labels)] for name, found in after.items()}
-        beside = counted(_pods(measure, old, edges), began, interval, scrapes) if any(old.values()) else None
-        counts = counted(_pods(measure, new, edges), began, interval, scrapes)
+        edges, (new, old) = edges_of(calibration), split(after, setting)
+        beside = counted(pods_of(measure, old, edges), began, interval, scrapes) if any(old.values()) else None
+        counts = counted(pods_of(measure, new, edges), began, interval, scrapes)
         return judge_counts(rule, what, calibration, counts, weight=setting.weight, beside=beside)
     if isinstance(calibration, LevelCalibration):
         gauge = _grid(after.get("query", ()), began, interval, scrapes)
         return judge_level(
             rule, what, calibration, gauge, interval=interval, weight=setting.weight, budget=setting.budget
         )
+    return judge_grown(rule, measure, calibration, after, began, now, setting, {})[0]
+
+
+def scrapes_of(began: float, now: float, interval: float) -> int:
+    """How many scrapes there may have been, the one under way too."""
+    return max(1, ceil((now - began) / interval - 1e-6))
+
+
+def split(samples: Samples, setting: Setting) -> tuple[Samples, Samples]:
+    """(of the new version, of the old one that runs beside it)."""
+    new: dict[str, list[Series]] = {name: [] for name in samples}
+    old: dict[str, list[Series]] = {name: [] for name in samples}
+    for name, found in samples.items():
+        for series in found:
+            (new if setting.is_new(series.labels) else old)[name].append(series)
+    return new, old
+
+
+def edges_of(calibration: CountCalibration) -> tuple[float, ...]:
+    """The bucket edges that are tested; none for a ratio."""
+    return tuple(t.edge for t in calibration.tracks if t.edge is not None)
+
+
+def judge_grown(
+    rule: str,
+    measure: CompareMeasure,
+    calibration: GrowthCalibration,
+    after: Samples,
+    began: float,
+    now: float,
+    setting: Setting,
+    known: Trends,
+) -> tuple[Finding, Trends]:
+    """What the series that grew most says, and all trends that were looked at; `known`: those of an earlier look."""
+    what, trends, scrapes = setting.what or rule, Looked(known), scrapes_of(began, now, setting.interval)
+    calibration = _with_limit(calibration, after)
     found = [
         judge_growth(
             rule,
             what,
-            _with_limit(calibration, after),
-            _grid([series], began, interval, scrapes),
-            interval=interval,
+            calibration,
+            _grid([series], began, setting.interval, scrapes),
+            interval=setting.interval,
             watch_seconds=setting.watch_seconds,
             weight=setting.weight,
             budget=setting.budget,
+            look=trends.trend,
         )
         for series in after.get("query", ())
     ]
     if not found:
-        return no_data(rule, measure, setting, f"{what}: no samples since the deploy")
-    return max(found, key=lambda finding: finding.ln_e)
+        return no_data(rule, measure, setting, f"{what}: no samples since the deploy"), {}
+    return max(found, key=lambda finding: finding.ln_e), trends.seen
 
 
 def no_data(rule: str, measure: CompareMeasure, setting: Setting, why: str) -> Finding:
@@ -220,7 +254,7 @@ def _with_limit(calibration: GrowthCalibration, after: Samples) -> GrowthCalibra
 def _start(
     measure: CompareMeasure, samples: Samples, began: float, edges: tuple[float, ...], interval: float
 ) -> Counts:
-    return counted(_pods(measure, samples, edges), began, interval, round(START_LOOKED_AT / interval))
+    return counted(pods_of(measure, samples, edges), began, interval, round(START_LOOKED_AT / interval))
 
 
 def _tested_edges(
@@ -229,51 +263,11 @@ def _tested_edges(
     """The bucket edges whose share above is nearest the ones worth testing; none for a ratio."""
     if measure.signal is not CompareKind.latency:
         return ()
-    known = sorted({e for s in before.get("buckets", ()) if not isinf(e := _edge(s))})
+    known = sorted({e for s in before.get("buckets", ()) if not isinf(e := edge_of(s.labels.get("le", "+Inf")))})
     if not known:
         return ()
-    counts = counted(_pods(measure, before, tuple(known)), origin, interval, scrapes)
+    counts = counted(pods_of(measure, before, tuple(known)), origin, interval, scrapes)
     return tuple(known[n] for n in edges_for(np.where(kept, counts.events, 0.0), np.where(kept, counts.total[0], 0.0)))
-
-
-def _pods(measure: CompareMeasure, samples: Samples, edges: tuple[float, ...]) -> list[Pod]:
-    """The counters of each instance: what was scraped from one page at one time."""
-    names = ("buckets",) if measure.signal is CompareKind.latency else ("events", "total")
-    by_instance: dict[tuple[str, ...], dict[str, list[Series]]] = {}
-    for name in names:
-        for series in samples.get(name, ()):
-            by_instance.setdefault(_instance(series), {}).setdefault(name, []).append(series)
-    if measure.signal is CompareKind.latency:
-        return [_histogram(found["buckets"], edges) for found in by_instance.values()]
-    return [
-        Pod(tracks=(_raw(found.get("events", [])),), total=_raw(found["total"]))
-        for found in by_instance.values()
-        if "total" in found
-    ]
-
-
-def _histogram(series: Sequence[Series], edges: tuple[float, ...]) -> Pod:
-    by_edge: dict[float, list[Series]] = {}
-    for each in series:
-        by_edge.setdefault(_edge(each), []).append(each)
-    total = by_edge.get(float("inf"), [])
-    return Pod(tracks=tuple(_raw(by_edge.get(edge, [])) for edge in edges), total=_raw(total), below=True)
-
-
-def _instance(series: Series) -> tuple[str, ...]:
-    return tuple(series.labels.get(name, "") for name in ("namespace", "pod", "instance", "job"))
-
-
-def _edge(series: Series) -> float:
-    text = series.labels.get("le", "+Inf")
-    try:
-        return float(text)
-    except ValueError:
-        return float("inf")
-
-
-def _raw(series: Sequence[Series]) -> tuple[RawSeries, ...]:
-    return tuple(RawSeries(np.frombuffer(s.at), np.frombuffer(s.values)) for s in series if len(s))
 
 
 def _grid(series: Sequence[Series], origin: float, interval: float, scrapes: int) -> Array:

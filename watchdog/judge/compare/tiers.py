@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array
+from watchdog.judge.compare.arrays import Array, Whole, after
 from watchdog.judge.compare.eprocess import ln_e, null_bound
 from watchdog.judge.compare.gates import GROSS_LASTING, Counts, fine_gates, gated, lasting, not_a_blip
 
@@ -20,6 +20,9 @@ RENEWED = 120.0
 RENEWALS = 8
 RENEWED_SHARE = 0.2
 """The fine tier also begins anew every two minutes, so that good minutes do not hide a late fault. Shares add to 1."""
+_LN_SHARES = np.log([1 - RENEWED_SHARE] + [RENEWED_SHARE / RENEWALS] * RENEWALS)
+_AT_ONCE = 4_000
+"""Counts of several beginnings that are judged in one call: few fit into the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -66,81 +69,100 @@ class Course:
 
     gross: Array
     fine: Array
-    ungated: Array
+
+    def until(self, scrapes: int) -> Course:
+        """That of the first scrapes."""
+        return Course(self.gross[..., :scrapes].copy(), self.fine[..., :scrapes].copy())
 
 
-def course(counts: Counts, bounds: Bounds, interval: float) -> Course:
-    """The evidence of both tiers over time."""
+def course(counts: Counts, bounds: Bounds, interval: float, known: Course | None = None) -> Course:
+    """The evidence of both tiers over time. `known`: that of some of the first scrapes, from an earlier look at the
+    same counts; what happens later changes nothing of it."""
     p_star = bounds.p_star if bounds.p_star.ndim == counts.events.ndim else bounds.p_star[..., None]
     start = bounds.start[..., None, None]
-    phi = busier(bounds.phi, counts, bounds.usual)
-    free = fine_evidence(counts, p_star, phi, start, interval)
-    fine = free
-    if (free > 0).any():
-        opened = fine_gates(counts, since(counts, start, interval), p_star, phi, interval, start)
-        fine = gated(free, opened)
-    return Course(gross=_gross(counts, bounds, interval), fine=fine, ungated=free)
+    traffic = busier(counts, bounds.usual)
+    phi = 1 + (bounds.phi[..., None] - 1) * traffic
+    first = 0 if known is None else known.fine.shape[-1]
+    fine = fine_evidence(counts, p_star, phi, start, interval, first)
+    if (fine > 0).any():
+        counted = since(counts, start, interval)
+        fine = gated(fine, fine_gates(counts, counted, p_star, phi, interval, start, first))
+    gross = _gross(counts, bounds, interval, traffic, 0 if known is None else known.gross.shape[-1])
+    if known is None:
+        return Course(gross, fine)
+    return Course(np.concatenate((known.gross, gross), axis=-1), np.concatenate((known.fine, fine), axis=-1))
 
 
-def busier(phi: Array, counts: Counts, usual: Array) -> Array:
-    """φ for the traffic since the deploy, (..., tracks, scrapes): what is over 1 grows with the requests a scrape.
+def busier(counts: Counts, usual: Array) -> Array:
+    """How many times the usual traffic there has been since the deploy, (..., tracks, scrapes); at least 1.
 
-    It is not lower where there is less traffic.
+    What of φ is over 1 grows with the requests a scrape. It is not lower where there is less traffic.
     """
     many = np.cumsum(counts.total, axis=-1) / np.maximum(np.cumsum(counts.reach, axis=-1), 1)
-    ratio = np.maximum(many / np.maximum(usual[..., None], 1e-9), 1.0)
-    out: Array = 1 + (phi[..., None] - 1) * ratio
+    out: Array = np.maximum(many / np.maximum(usual[..., None], 1e-9), 1.0)
     return out
 
 
-def _gross(counts: Counts, bounds: Bounds, interval: float) -> Array:
+def _gross(counts: Counts, bounds: Bounds, interval: float, traffic: Array, first: int) -> Array:
     """From the first scrape; where earlier good starts were grosser than the bound, half on a higher bound."""
-    plain, phi = bounds.gross_star[..., None], busier(bounds.gross_phi, counts, bounds.usual)
+    plain, phi = bounds.gross_star[..., None], 1 + (bounds.gross_phi[..., None] - 1) * traffic
     raised = np.minimum(np.maximum(plain, 1.5 * bounds.start_peak[..., None]), 1.0)
-    whole = gross_evidence(counts, raised, phi, interval)
+    whole = gross_evidence(counts, raised, phi, interval, first)
     if not (raised > plain).any():
         return whole
     later = since(counts, bounds.start[..., None, None], interval)
-    after = gross_evidence(later, plain, phi, interval)
+    after = gross_evidence(later, plain, phi, interval, first)
     both: Array = np.logaddexp(whole, after) - np.log(2)
     return np.where(raised > plain, both, whole)
 
 
-def gross_evidence(counts: Counts, bound: Array, phi: Array, interval: float) -> Array:
-    """ln E of the gross tier, behind its gate."""
-    k, n = np.cumsum(counts.events, axis=-1) / phi, np.cumsum(counts.total, axis=-1) / phi
+def gross_evidence(counts: Counts, bound: Array, phi: Array, interval: float, first: int = 0) -> Array:
+    """ln E of the gross tier, behind its gate; only for the scrapes from number `first` on."""
+    k, n = (np.cumsum(part, axis=-1)[..., first:] / after(phi, first) for part in (counts.events, counts.total))
     evidence = ln_e(bound, k, n)
     if not (evidence > 0).any():
         return evidence
-    return gated(evidence, lasting(counts, bound, interval, GROSS_LASTING))
+    return gated(evidence, lasting(counts, bound, interval, GROSS_LASTING, first=first))
 
 
-def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, interval: float) -> Array:
-    """ln E of the fine tier: the mean over beginnings at the start and every two minutes after the deploy.
+def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, interval: float, first: int = 0) -> Array:
+    """ln E of the fine tier: the mean over beginnings at the start and every two minutes after the deploy; only for
+    the scrapes from number `first` on.
 
     Each beginning has its own gate against blips; the gates for all of them are not applied here.
     """
     counted = since(counts, start, interval)
-    out: Array = np.log1p(-RENEWED_SHARE) + _from(0, counted, p_star, phi, interval)
-    each = np.log(RENEWED_SHARE / RENEWALS)
-    for number in range(1, RENEWALS + 1):
-        first = round(number * RENEWED / interval)
-        part = np.zeros(out.shape)
-        if first < out.shape[-1]:
-            part[..., first:] = _from(first, counted, p_star, phi, interval)
-        out = np.logaddexp(out, each + part)
+    begins = np.array([0, *(round(n * RENEWED / interval) for n in range(1, RENEWALS + 1))])
+    many = max(1, _AT_ONCE // max(1, counts.events[..., first:].size))
+    axes = [1] * counts.events.ndim
+    out: Array = np.array(-np.inf)
+    for at in range(0, len(begins), many):
+        part = _from(begins[at : at + many], counted, p_star, phi, interval, first)
+        weighted = part + _LN_SHARES[at : at + many].reshape(-1, *axes)
+        out = np.logaddexp(out, np.logaddexp.reduce(weighted, axis=0))
     return out
 
 
-def _from(first: int, counts: Counts, p_star: Array, phi: Array, interval: float) -> Array:
-    """ln E of what happened from scrape number `first` on, at each of these scrapes."""
-    k, n = counts.events[..., first:], counts.total[..., first:]
-    star = p_star[..., first:] if p_star.shape[-1] > 1 else p_star
-    scale = phi[..., first:] if phi.shape[-1] > 1 else phi
-    evidence = ln_e(star, np.cumsum(k, axis=-1) / scale, np.cumsum(n, axis=-1) / scale)
-    if not (evidence > 0).any():  # a gate would change nothing: most scrapes of most watches
-        return evidence
-    return gated(evidence, not_a_blip(k, n, star, scale, interval))
+def _from(begins: Whole, counts: Counts, p_star: Array, phi: Array, interval: float, first: int) -> Array:
+    """ln E of what happened from each of the scrapes `begins` on, (begins, ..., tracks, scrapes from `first` on); 0
+    before it."""
+    sums = (_since_each(begins, part, first) / after(phi, first) for part in (counts.events, counts.total))
+    evidence = ln_e(after(p_star, first), *sums)
+    speaks = (evidence > 0).any(axis=tuple(range(1, evidence.ndim)))
+    if speaks.any():  # else a gate would change nothing: most scrapes of most watches
+        later = np.arange(counts.total.shape[-1]) >= begins[speaks].reshape(-1, *[1] * counts.events.ndim)
+        k, n = np.where(later, counts.events, 0.0), np.where(later, counts.total, 0.0)
+        evidence[speaks] = gated(evidence[speaks], not_a_blip(k, n, p_star, phi, interval, later, first))
+    return evidence
+
+
+def _since_each(begins: Whole, part: Array, first: int) -> Array:
+    """Sums since each of the scrapes `begins`, (begins, ..., scrapes from `first` on); 0 before it."""
+    total = np.cumsum(part, axis=-1)
+    before = (total - part)[..., np.minimum(begins, part.shape[-1] - 1)]
+    before = before.transpose(-1, *range(part.ndim - 1))[..., None]
+    later = np.arange(first, part.shape[-1]) >= begins.reshape(-1, *[1] * part.ndim)
+    return np.where(later, total[..., first:] - before, 0.0)
 
 
 def since(counts: Counts, start: Array, interval: float) -> Counts:
