@@ -17,6 +17,7 @@ from tests.real.watchdog_image import HELM, TAG, archive
 FOLDER = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One group for all tests of the cluster, which they share, and one for each other file."""
     for item in items:
