@@ -19,7 +19,7 @@ test: $(DEV)  ## everything: lint, types, layers, unit tests, and the tests agai
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --ignore tests/real --ignore tests/chart --cov --cov-report= tests
 	$(BIN)/python -m pytest --cov --cov-append --cov-report=term:skip-covered --durations=10 -m slow --ignore tests/real --ignore tests/chart tests
 	scripts/build-cluster
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15 tests/chart tests/real
+	$(BIN)/python -m pytest -n 2 --durations=15 tests/chart tests/real
 
 check: $(DEV) lint unit  ## the quick loop: lint, types, layers, unit tests
 
@@ -38,7 +38,7 @@ unit: $(DEV)
 real: $(DEV)  ## only the tests against real Docker, Kubernetes, Prometheus and PostgreSQL
 	scripts/test-deps
 	scripts/build-cluster
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations=15 tests/real
+	$(BIN)/python -m pytest -n 2 --durations=15 tests/real
 
 bench: $(DEV)  ## measure, and print a table with the machine and the versions
 	scripts/test-deps

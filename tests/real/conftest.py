@@ -1,6 +1,6 @@
 """What the tests against real things share: a Docker engine for all tests of a process.
 
-Side by side (`-n 2 --dist loadgroup`) one process has the cluster's tests and another the rest, file by file.
+Side by side (`-n 2`) one process has the cluster's tests and another the rest, file by file.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.components import require
 from tests.real.docker_engine import DockerEngine, Project, missing
@@ -17,15 +19,18 @@ from tests.real.watchdog_image import HELM, TAG, archive
 FOLDER = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One group for all tests of the cluster, which they share, and one for each other file."""
-    for item in items:
-        if item.path.is_relative_to(FOLDER):
-            name = item.path.relative_to(FOLDER).parts[0]
-            item.add_marker(pytest.mark.xdist_group(name))
-        else:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+class ClusterTogether(LoadFileScheduling):
+    """File by file, except for the cluster's: they go to one process, which has the only cluster."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/real/cluster" if file.startswith("tests/real/cluster/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ClusterTogether:
+    """xdist's own groups (`--dist loadgroup`) are none with pytest 9: it sends all tests of a mark everywhere."""
+    return ClusterTogether(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -73,8 +73,8 @@ def test_it_rolls_the_others_back_and_never_recreates_itself(
         try:
             daemon.until(lambda: daemon.store.bookmark("shop") is not None, "the daemon to see its own project", 120)
         except AssertionError as error:
-            error.add_note(project.compose("logs", "--no-color", "watchdog"))
-            raise
+            said = project.compose("logs", "--no-color", "watchdog", check=False)
+            pytest.fail(f"{error}\n{project.container('watchdog')['State']}\n{said}")
         daemon.recorded()
         # The bad deploy brings a new watchdog too: it starts in the middle of the deploy, and must see it.
         project.image("api", "2", "crash")
