@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from bench.rollback import others, ours, quick, scenarios
-from bench.rollback.page import percent
 from bench.rollback.plots import plot
 from bench.rollback.running import WAYS, Task, run
 from bench.rollback.scores import Cell, table
 from bench.rollback.services import EDGES, INTERVAL, NOISES, WATCH, Moves, Stretch, missing, observe
+from bench.rollback.tables import percent
 from watchdog.judge.compare.counting import calibrate_counts, judge_counts
 from watchdog.judge.compare.gates import Counts
 from watchdog.model.comparison import CompareKind
