@@ -41,7 +41,8 @@ def main() -> int:
     began = time.monotonic()
     if asked.quick:
         answers = _all(_tasks(asked.seed, asked.runs or 400, quick=True))
-        return _quick(answers, write=asked.write_reference, took=time.monotonic() - began)
+        took = time.monotonic() - began
+        return compare(answers, Path(__file__).parent / REFERENCE_FILE, write=asked.write_reference, took=took)
     answers = _all(_tasks(asked.seed, asked.runs or 500, quick=False))
     command = "python -m bench.rollback" + (f" --runs {asked.runs}" if asked.runs else "")
     command += f" --seed {asked.seed}" if asked.seed != 20250101 else ""
@@ -98,12 +99,12 @@ def _all(tasks: Sequence[Task]) -> list[Answer]:
     return sorted(answers, key=lambda answer: answer.task.seed)
 
 
-def _quick(answers: Sequence[Answer], *, write: bool, took: float) -> int:
+def compare(answers: Sequence[Answer], reference: Path, *, write: bool, took: float) -> int:
+    """Print what got worse than the reference numbers; the exit code. `write`: make these the reference first."""
     now = measured(table(answers))
-    path = Path(__file__).parent / REFERENCE_FILE
     if write:
-        path.write_text(json.dumps(now, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
-    wrong = complaints(now, json.loads(path.read_text()))
+        reference.write_text(json.dumps(now, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    wrong = complaints(now, json.loads(reference.read_text()))
     for line in wrong or [f"{len(now)} cells as good as the reference, in {took:.0f} s"]:
         print(line)
     return int(bool(wrong))

@@ -31,7 +31,7 @@ binomial noise, needs so many requests (*any test*) to find half of such bad dep
 that allows what ours allows needs more (*allowing*): a rise by a quarter (latency: by 15 % of the slow requests)
 counts as not worse, and the signal has a quarter of the budget. Where noise makes counts vary φ times as much as
 chance does, that is φ times as many. In the cells: the percent found; in brackets the requests after the fault
-began in a watch of usual traffic, and how many of them a test needs that allows so, with the φ that was found."""
+began in a watch of usual traffic, and how many a test needs that allows so, with the φ that was found."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,10 @@ def section(scores: Scores, noises: Sequence[str], rates: Sequence[float]) -> li
             row = [name, _many(limit.any_test), _many(limit.allowing)]
             for rate in rates:
                 cell, has = scores[noise, rate, name, WAYS[0]], rate * limit.seconds
-                row.append(f"{percent(cell.share)} ({_many(has)} of {_many(limit.needed(cell))})")
+                needs = limit.needed(cell)
+                row.append(f"{percent(cell.share)} ({_many(has)} {'<' if has < needs else '≥'} {_many(needs)})")
                 if cell.share < LOW:
-                    (few if has < limit.needed(cell) else noisy).append(f"{name} at {rate:g}/s")
+                    (few if has < needs else noisy).append(f"{name} at {rate:g}/s")
             rows.append(row)
         out += [markdown(rows), _explained(noise, few, noisy)]
     return out
