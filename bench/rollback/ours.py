@@ -79,6 +79,17 @@ def learned(ready: Ready, starts: list[Stretch]) -> Ready:
     )
 
 
+def ignored(ready: Ready) -> Ready:
+    """As if no version ever needed time to start: what learning the start is compared with."""
+
+    def at_once(found: Calibrated) -> Calibrated:
+        bounds = found.bounds
+        none, flat = np.zeros_like(bounds.start), np.zeros_like(bounds.start_peak)
+        return replace(found, bounds=replace(bounds, start=none, start_peak=flat))
+
+    return Ready(at_once(ready.errors), at_once(ready.latency), ready.edges)
+
+
 def evidence(ready: Ready, after: Stretch) -> tuple[Array, Array]:
     """ln E of errors and of latency over time, (services, scrapes) each."""
     return (

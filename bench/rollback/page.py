@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 
+from bench.rollback import design, learning, limits
 from bench.rollback.plots import Point, plot
 from bench.rollback.running import WAYS
 from bench.rollback.scenarios import BAD, GOOD
-from bench.rollback.scores import Cell, Key
-from watchdog.judge.compare.power import fewest_requests
-
-Scores = Mapping[Key, Cell]
-REFERENCE = "over-dispersed"
-"""The kind of noise for which the numbers to beat were measured."""
-TO_BEAT = {
-    "nothing changes": "0 / 0 / .8 / .5 %",
-    "errors 1→5 %": "88 / 100 / 100 / 100 % in 255 / 105 / 90 / 90 s",
-    "latency ×1.5": "93 / 100 / 100 / 100 % in 218 / 75 / 75 / 75 s",
-}
-_LIMITS = (("errors 1→5 %", 0.01, 0.05), ("errors 1→2 %", 0.01, 0.02), ("errors .1→1 %", 0.001, 0.01))
+from bench.rollback.scores import Cell
+from bench.rollback.tables import Scores, by_rate, false_share, markdown, percent, seconds, slashed
 
 
 def page(facts: Mapping[str, str], command: str, scores: Scores, noises: Sequence[str], rates: Sequence[float]) -> str:
@@ -37,9 +28,13 @@ def page(facts: Mapping[str, str], command: str, scores: Scores, noises: Sequenc
             for noise in noises
             for scenario in ("errors 1→5 %", "latency ×1.5")
         ),
+        "## Against the design's reference",
+        design.compared(scores, rates),
         "## Good deploys: false rollbacks of our engine",
-        "Percent, and in brackets the upper bound of a one-sided 95 % Clopper-Pearson interval.",
+        _FALSE_WORDS,
         *(_false(scores, noise, rates) for noise in noises),
+        "## What learning the start helps",
+        *learning.section(scores, noises, rates),
         "## Bad deploys: found by our engine",
         "Percent found within 10 min, then the median and the 90th percentile of the seconds to detect.",
         *(_found(scores, noise, rates) for noise in noises),
@@ -47,8 +42,7 @@ def page(facts: Mapping[str, str], command: str, scores: Scores, noises: Sequenc
         _INCONCLUSIVE_WORDS,
         *(_inconclusive(scores, noise, rates) for noise in noises),
         "## What no test can do",
-        _LIMIT_WORDS,
-        _limits(rates),
+        *limits.section(scores, noises, rates),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -67,11 +61,10 @@ deploy is drawn anew. A pod that never becomes ready is not here: a rule of its 
 _INCONCLUSIVE_WORDS = """\
 Percent of watches that ended without a trip and whose traffic could not have shown errors or slow requests five times
 as frequent. They never roll back; the revision does not become known good."""
-_LIMIT_WORDS = """\
-Wald's bound: a sequential test that knew both rates exactly, with the whole budget of 1 % for this one signal and
-binomial noise, would still need so many requests for finding half of the bad deploys; in seconds for each rate. Ours
-shares its budget among seven signals, does not know the new rate, and waits 30 s (gross) or 60 s (fine), so that
-blips pass."""
+_FALSE_WORDS = """\
+Percent; in square brackets the two-sided 95 % interval (Wilson) where any was rolled back, in round ones the upper
+bound of a one-sided 95 % interval (Clopper-Pearson). Good deploys are to stay below the budget of 1 %: most rows
+have more runs than the bad ones, so that chance does not decide."""
 
 
 def plot_name(noise: str, scenario: str) -> str:
@@ -98,7 +91,7 @@ def plots(scores: Scores, noises: Sequence[str], rates: Sequence[float]) -> dict
 
 def _side_by_side(scores: Scores, noise: str, rates: Sequence[float]) -> str:
     columns = ("nothing changes", "errors 1→5 %", "latency ×1.5", "cold start, learnt", "30-s blip")
-    rows = [[f"{noise} noise, {_slashed(rates)} requests/s", *columns]]
+    rows = [[f"{noise} noise, {slashed(rates)} requests/s", *columns]]
     for way in WAYS:
         row = [way]
         for scenario in columns:
@@ -108,64 +101,22 @@ def _side_by_side(scores: Scores, noise: str, rates: Sequence[float]) -> str:
                 text += " in " + " / ".join(seconds(cell.median) for cell in cells) + " s"
             row.append(text)
         rows.append(row)
-    if noise == REFERENCE:
-        rows.append(["*to beat*", *(TO_BEAT.get(scenario, "") for scenario in columns)])
+    if noise == design.NOISE:
+        rows.append([f"*{design.SOURCE}*", *(design.shown(scenario, rates) for scenario in columns)])
     return markdown(rows)
 
 
 def _false(scores: Scores, noise: str, rates: Sequence[float]) -> str:
-    def shown(cell: Cell) -> str:
-        return f"{percent(cell.share)} ({percent(cell.upper)})"
-
-    return _by_rate(scores, noise, rates, [s.name for s in GOOD], shown)
+    return by_rate(scores, noise, rates, [s.name for s in GOOD], false_share)
 
 
 def _found(scores: Scores, noise: str, rates: Sequence[float]) -> str:
     def shown(cell: Cell) -> str:
         return f"{percent(cell.share)}: {seconds(cell.median)}, {seconds(cell.tenth)}"
 
-    return _by_rate(scores, noise, rates, [s.name for s in BAD], shown)
+    return by_rate(scores, noise, rates, [s.name for s in BAD], shown)
 
 
 def _inconclusive(scores: Scores, noise: str, rates: Sequence[float]) -> str:
     names = ["nothing changes", "errors 1→5 %", "errors .1→1 %", "traffic ×1/3", "loss of traffic"]
-    return _by_rate(scores, noise, rates, names, lambda cell: percent(cell.inconclusive))
-
-
-def _by_rate(
-    scores: Scores, noise: str, rates: Sequence[float], names: Sequence[str], shown: Callable[[Cell], str]
-) -> str:
-    rows = [[f"{noise} noise", *(f"{rate:g}/s" for rate in rates)]]
-    rows += [[name, *(shown(scores[noise, rate, name, WAYS[0]]) for rate in rates)] for name in names]
-    return markdown(rows)
-
-
-def _limits(rates: Sequence[float]) -> str:
-    rows = [["", "requests", *(f"{rate:g}/s" for rate in rates)]]
-    for name, before, after in _LIMITS:
-        many = fewest_requests(before, after, 0.01)
-        rows.append([name, f"{many:,.0f}", *(f"{many / rate:.3g} s" for rate in rates)])
-    return markdown(rows)
-
-
-def _slashed(rates: Sequence[float]) -> str:
-    return " / ".join(f"{rate:g}" for rate in rates)
-
-
-def percent(share: float) -> str:
-    """`0`, `.4`, `12`."""
-    value = 100 * share
-    if value == 0 or value >= 9.95:
-        return f"{value:.0f}"
-    return f"{value:.1f}".removeprefix("0")
-
-
-def seconds(value: float) -> str:
-    """Whole seconds, or a dash."""
-    return "–" if isnan(value) else f"{value:.0f}"
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A table; the first row is its head."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+    return by_rate(scores, noise, rates, names, lambda cell: percent(cell.inconclusive))

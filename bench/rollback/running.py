@@ -23,7 +23,7 @@ from bench.rollback.services import (
     observe,
     wander,
 )
-from watchdog.judge.compare.arrays import Array
+from watchdog.judge.compare.arrays import Array, Whole
 from watchdog.judge.compare.latency import pick
 
 WAYS = (
@@ -44,6 +44,8 @@ class Task:
     services: int
     names: tuple[str, ...] = ()
     """Scenarios; all with this past if empty."""
+    alone: bool = False
+    """Our engine only: its false rollbacks are what more runs are for."""
 
     @property
     def scenarios(self) -> Sequence[Scenario]:
@@ -61,6 +63,8 @@ class Answer:
     """Our largest pooled ln E of each watch."""
     inconclusive: dict[str, float]
     """The share of our watches that did not trip and could have shown too little."""
+    phi: dict[str, float]
+    """The median φ of the services, by signal: how many times as much as chance alone makes them their counts vary."""
 
 
 def run(task: Task) -> Answer:
@@ -80,6 +84,7 @@ def run(task: Task) -> Answer:
         "unknown": ready,
         "normal": ours.learned(ready, _starts(rng, task, base, is_cold=False)),
         "cold": ours.learned(ready, _starts(rng, task, base, is_cold=True)),
+        "ignored": ours.ignored(ready),
     }
     when, most, blank = {}, {}, {}
     for scenario in task.scenarios:
@@ -91,17 +96,23 @@ def run(task: Task) -> Answer:
         known = starts[scenario.starts]
         course = ours.pooled(rng, known, gauges, scenario, after, task.rate)
         tripped = course >= ours.NEEDED
-        when[scenario.name] = {
-            WAYS[0]: others.first(tripped),
-            WAYS[1]: others.failed_checks(recent, after, 4),
-            WAYS[2]: others.failed_checks(recent, after, 3),
-            WAYS[3]: others.in_a_row(recent, after),
-            WAYS[4]: others.mann_whitney(recent, after),
-            WAYS[5]: others.bare_evidence(recent, after, edges, ours.SIGNALS),
-        }
+        when[scenario.name] = {WAYS[0]: others.first(tripped)}
+        if not task.alone:
+            when[scenario.name] |= _others(recent, after, edges)
         most[scenario.name] = course.max(axis=-1)
         blank[scenario.name] = float((~tripped.any(axis=-1) & ~ours.telling(known, after)).mean())
-    return Answer(task, when, most, blank)
+    phi = {"errors": ready.errors.bounds.phi, "latency": ready.latency.bounds.phi}
+    return Answer(task, when, most, blank, {name: float(np.median(values)) for name, values in phi.items()})
+
+
+def _others(recent: Stretch, after: Stretch, edges: Whole) -> dict[str, Array]:
+    return {
+        WAYS[1]: others.failed_checks(recent, after, 4),
+        WAYS[2]: others.failed_checks(recent, after, 3),
+        WAYS[3]: others.in_a_row(recent, after),
+        WAYS[4]: others.mann_whitney(recent, after),
+        WAYS[5]: others.bare_evidence(recent, after, edges, ours.SIGNALS),
+    }
 
 
 def _past(rng: np.random.Generator, task: Task) -> Moves:

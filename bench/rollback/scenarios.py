@@ -15,7 +15,7 @@ AGES = np.arange(WATCH) * INTERVAL
 BASE = 0.01
 QUIET = 0.001
 Past = Literal["plain", "quiet", "daily", "incident", "outage", "neighbour"]
-Starts = Literal["normal", "cold", "unknown"]
+Starts = Literal["normal", "cold", "unknown", "ignored"]
 Draw = Callable[[np.random.Generator, int], Moves]
 Mask = Callable[[np.random.Generator, int], Array]
 
@@ -171,4 +171,10 @@ GOOD = (
     Scenario("an incident in the history", False, past="incident"),
     Scenario("an improvement", False, step(errors=0.3, latency=0.7)),
 )
-EVERY = BAD + GOOD
+COLD = ("cold start, ignored", "cold start, unknown", "cold start, learnt")
+"""A cold start, judged with more and more known of it."""
+BEFORE = (Scenario(COLD[0], False, cold, starts="ignored"),)
+"""What the engine does not do: shown beside what it does."""
+EVERY = BAD + GOOD + BEFORE
+OFTEN = tuple(s.name for s in GOOD + BEFORE if s.past == "plain" and s.name != "30-s blip")
+"""Good deploys that are to be rolled back less often than the budget: they are run more often, to show it."""

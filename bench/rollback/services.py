@@ -133,13 +133,13 @@ def observe(rng: np.random.Generator, rate: float, base: float, moves: Moves, se
     above = np.empty((services, len(EDGES), scrapes))
     left, before = requests, np.ones(shape)
     for number, edge in enumerate(EDGES):
-        share = np.broadcast_to(_above(edge, moves), shape)
+        share = np.broadcast_to(slower(edge, moves), shape)
         left = rng.binomial(left, np.clip(share / np.maximum(before, 1e-300), 0.0, 1.0))
         above[:, number], before = left, share
     return Stretch(requests.astype(float), errors.astype(float), above, np.ones(shape))
 
 
-def _above(edge: float, moves: Moves) -> Array:
+def slower(edge: float, moves: Moves) -> Array:
     """The share of requests slower than `edge` seconds; the tail's factor only slows the slowest TAIL of them."""
     moved = np.log(edge / _MEDIAN) - np.log(moves.latency)
     whole = ndtr(-moved / _SIGMA)

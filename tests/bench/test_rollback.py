@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from bench.rollback import others, ours, quick, scenarios
-from bench.rollback.page import percent
+from bench.rollback.__main__ import compare
 from bench.rollback.plots import plot
 from bench.rollback.running import WAYS, Task, run
 from bench.rollback.scores import Cell, table
 from bench.rollback.services import EDGES, INTERVAL, NOISES, WATCH, Moves, Stretch, missing, observe
+from bench.rollback.tables import percent
 from watchdog.judge.compare.counting import calibrate_counts, judge_counts
 from watchdog.judge.compare.gates import Counts
 from watchdog.model.comparison import CompareKind
@@ -138,6 +139,32 @@ def test_a_scenario_that_is_gone_fails():
     assert quick.complaints({}, {"x; y; 1/s": {"runs": 1, "tripped": 1, "median": 1}})[0].endswith("was not measured")
 
 
+QUICK = Task((3,), NOISES[0], 10.0, "plain", 40, ("errors 1→5 %", "nothing changes"))
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """Written by a run of the engine as it is."""
+    path = tmp_path_factory.mktemp("bench") / "reference.json"
+    assert compare([run(QUICK)], path, write=True, took=0) == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    ("needed", "status", "said"),
+    [
+        (ours.NEEDED, 0, "2 cells as good as the reference"),
+        (1e9, 1, "errors 1→5 %; binomial; 10/s: 0% found; the reference is 100%"),
+        (-1e9, 1, "all good deploys: 40 of 40 rolled back; the budget is 1%"),
+    ],
+    ids=["as it is", "an engine that never trips", "an engine that always trips"],
+)
+def test_the_short_bench_fails_where_the_engine_got_worse(reference, monkeypatch, capsys, needed, status, said):
+    monkeypatch.setattr(ours, "NEEDED", needed)
+    assert compare([run(QUICK)], reference, write=False, took=0) == status
+    assert said in capsys.readouterr().out
+
+
 def test_the_reference_covers_what_the_short_bench_measures():
     known = json.loads((Path(quick.__file__).parent / quick.REFERENCE_FILE).read_text())
     assert {name.split("; ")[0] for name in known} == set(quick.QUICK_NAMES)
@@ -152,3 +179,10 @@ def test_a_plot_is_well_formed_and_names_its_ways():
 @pytest.mark.parametrize(("share", "text"), [(0, "0"), (0.004, ".4"), (0.123, "12"), (0.999, "100")])
 def test_percent(share, text):
     assert percent(share) == text
+
+
+def test_the_interval_is_wilson_s():
+    """Newcombe 1998, table I, method 3."""
+    assert Cell(263, 81, 0, 0, 0).interval == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert Cell(148, 15, 0, 0, 0).interval == pytest.approx((0.0624, 0.1605), abs=1e-4)
+    assert Cell(20, 0, 0, 0, 0).interval == pytest.approx((0, 0.1611), abs=1e-4)
