@@ -240,8 +240,10 @@ class Project:
         return self.compose("up", "-d", *services, env=variables, check=check)
 
     def down(self) -> None:
-        """Take everything away, the volumes too."""
+        """Take everything away, the volumes too, and the containers with which a watchdog kept old images."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "1", check=False)
+        for kept in self.engine.client.api.containers(all=True, filters={"label": "deploy-watchdog.keep"}):
+            self.engine.client.api.remove_container(kept["Id"], force=True)
 
     def container(self, service: str, number: int = 1) -> dict[str, object]:
         """What `docker inspect` says of one container."""
