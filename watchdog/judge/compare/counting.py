@@ -152,7 +152,8 @@ def course_of(
     """The evidence of both tiers; `known`: that of the first scrapes, from an earlier look."""
     bounds = bounds_of(calibration)
     if beside is not None:
-        bounds = bounds_beside(bounds, beside, tolerance_of(calibration.kind), max(1, len(bounds.p_star)))
+        tolerance, signals = tolerance_of(calibration.kind), max(1, len(bounds.p_star))
+        bounds = bounds_beside(bounds, beside, tolerance, signals, calibration.interval_seconds)
         if known is not None:  # the gross bound is the old pods' rate by now, at all scrapes
             known = Course(known.gross[..., :0], known.fine)
     return course(after, bounds, calibration.interval_seconds, known)
