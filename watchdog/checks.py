@@ -113,7 +113,7 @@ def _comparable(app: App, target: Target, asked: CompareMeasure) -> list[str]:
             found = source.series(asked.selectors, now - LOOKED_BACK, now)
             empty = [text for name, text in asked.selectors.items() if not found.get(name)]
         else:
-            queries = [text for text in (asked.query, asked.limit) if text is not None]
+            queries = [text for text in (asked.query, asked.limit, asked.per) if text is not None]
             empty = [text for text in queries if not source.evaluate(text, now - LOOKED_BACK, now, STEP)]
     except (Unavailable, Refused) as error:
         return [str(error)]

@@ -62,10 +62,12 @@ def _samples(measure: CompareMeasure, written: Written) -> dict[str, list[float]
     """Each written series' numbers, by its key. Raises BadConfig."""
     keys = {CompareKind.ratio: ("events", "total")}.get(measure.signal)
     if measure.signal in (CompareKind.level, CompareKind.growth):
-        named = {"query", "limit"} if measure.limit else {"query"}
+        named = {"query", *(key for key in ("limit", "per") if getattr(measure, key))}
         written = {"query": written} if isinstance(written, str) else written
         if not set(written) <= named or "query" not in written:
-            raise BadConfig(f"{measure.signal.value} has one series: write baseline: 0.2x40 and values: 0.4x40")
+            more = f"; or a mapping with {' and '.join(sorted(named))}" if len(named) > 1 else ""
+            one = "write baseline: 0.2x40 and values: 0.4x40"
+            raise BadConfig(f"{measure.signal.value} has one series: {one}{more}")
     if isinstance(written, str):
         expected = "events and total" if keys else 'the bucket edges, such as "0.1" and "+Inf"'
         raise BadConfig(f"{measure.signal.value} has several series: write a mapping with {expected}")

@@ -63,6 +63,12 @@ class LevelCalibration(Value):
     placebos: int
     worse: float
     """1: higher is bad; -1: lower is."""
+    per: LevelCalibration | None = None
+    """Of the gauge per unit of work; None: that is not known."""
+    yesterday: tuple[float | None, ...] = ()
+    """The gauge's one-minute means a day before the watch; empty: not known, or there was an incident or a watch."""
+    yesterday_from: float = 0.0
+    """When those begin, in unix seconds."""
 
 
 class GrowthCalibration(Value):

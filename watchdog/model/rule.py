@@ -142,7 +142,8 @@ class CompareMeasure(Value):
 
     ratio: selectors of counters, `events` and `total`. latency: a selector of histogram buckets (`…_bucket`, or a
     native histogram). level, growth: `query`, an expression whose value is a gauge; growth with the `limit` it must
-    not reach, an expression too. From Prometheus, or from a /metrics page (`scrape`), whose history the store keeps.
+    not reach, level with the work that it is used for (`per`), expressions too. From Prometheus, or from a /metrics
+    page (`scrape`), whose history the store keeps.
     """
 
     kind: Literal["compare"] = "compare"
@@ -152,6 +153,7 @@ class CompareMeasure(Value):
     buckets: str | None = None
     query: str | None = None
     worse: Literal["higher", "lower"] = "higher"
+    per: str | None = None
     limit: str | None = None
     horizon: Duration = timedelta(hours=24)
     """Growth that reaches the limit later than this is told, and never rolls back."""
@@ -167,6 +169,8 @@ class CompareMeasure(Value):
             raise ValueError(f"{self.signal.value} compares {' and '.join(needs)}; this one has {has}")
         if self.limit is not None and self.signal is not CompareKind.growth:
             raise ValueError("limit goes with growth")
+        if self.per is not None and self.signal is not CompareKind.level:
+            raise ValueError("per goes with level")
         return self
 
     @property

@@ -218,6 +218,9 @@ class CompareForm(MeasureForm):
     """level, growth: an expression whose value is a gauge."""
     worse: Literal["higher", "lower"] = "higher"
     """level: which direction is bad."""
+    per: str | None = Field(default=None, min_length=1)
+    """level: an expression for the work that is done, such as requests a second: the gauge per unit of it must have got
+    worse too. Where it has no samples, the gauge alone counts."""
     limit: str | None = Field(default=None, min_length=1)
     """growth: an expression for what must not be reached, such as the container's memory limit."""
     horizon: Timeout = timedelta(hours=24)

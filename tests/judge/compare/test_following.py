@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from watchdog.judge.compare.following import Carried, follow_rule, joined, newest_of
 from watchdog.judge.compare.rule import Setting, calibrate_rule, judge_rule
-from watchdog.model.comparison import Calibration, CountCalibration, Finding
+from watchdog.model.comparison import Calibration, CountCalibration, Finding, LevelCalibration
 from watchdog.model.measurement import Verdict
 from watchdog.model.rule import CompareMeasure
 from watchdog.model.series import Series
@@ -23,6 +23,7 @@ MEASURES = {
     "ratio": CompareMeasure(signal="ratio", events="errors", total="requests"),
     "latency": CompareMeasure(signal="latency", buckets="buckets"),
     "level": CompareMeasure(signal="level", query="cpu"),
+    "per": CompareMeasure(signal="level", query="cpu", per="work"),
     "growth": CompareMeasure(signal="growth", query="memory", limit="limit"),
 }
 Rows = list[tuple[float, float, float]]
@@ -42,7 +43,7 @@ def counter(rng: random.Random, times: list[tuple[float, float]], per_scrape: fl
 def world(seed: int, kind: str, scrapes: int, begin: float = BEGAN) -> World:
     """Up to four pods that come and go, are scraped at their own times, miss scrapes, and whose samples come late."""
     rng = random.Random(seed)
-    out: World = {name: [] for name in ({**MEASURES[kind].selectors} or {"query": "", "limit": ""})}
+    out: World = {name: [] for name in ({**MEASURES[kind].selectors} or dict.fromkeys(("query", "limit", "per"), ""))}
     worse = rng.choice([1, 1, 1.5, 4, 20])
     for pod in range(rng.randint(1, 4)):
         born, dead = sorted(rng.choice([0, scrapes, rng.randrange(-2, scrapes)]) for _ in range(2))
@@ -70,6 +71,10 @@ def world(seed: int, kind: str, scrapes: int, begin: float = BEGAN) -> World:
                 (labels, [(at, 1e6 + climbs * n + rng.gauss(0, 9e3), late) for n, (at, late) in enumerate(times)])
             )
             out["limit"].append((labels, [(at, 1.4e6, at) for at, _ in times]))
+            busy = rng.choice([1, 1, 3])
+            out["per"].append(
+                (labels, [(at, 40 * busy + rng.gauss(0, 1), late) for at, late in times if rng.random() >= missing])
+            )
     return out
 
 
@@ -84,9 +89,10 @@ def known(at: float, everything: World, since: float = 0.0) -> Mapping[str, list
 
 
 def calibration(kind: str) -> Calibration:
-    """From a steady hour before."""
+    """From two steady hours before; of a level, a day and a bit."""
     rng = random.Random(1)
-    times = [(BEGAN - n * STEP, 0.0) for n in range(480, 0, -1)]
+    scrapes = 5800 if kind in ("level", "per") else 480
+    times = [(BEGAN - n * STEP, 0.0) for n in range(scrapes, 0, -1)]
     pod = {"pod": "p0", "instance": "10.0.0.0"}
     before: dict[str, list[Series]] = {}
     if kind == "ratio":
@@ -99,8 +105,13 @@ def calibration(kind: str) -> Calibration:
         before = {"buckets": [Series.of({**pod, "le": edge}, rows) for edge, rows in buckets]}
     else:
         before = {"query": [Series.of(pod, [(at, 1e6 + rng.gauss(0, 1e4)) for at, _ in times])]}
-    found = calibrate_rule(MEASURES[kind], before, BEGAN, setting(40), seconds=480 * STEP)
+    if kind == "per":
+        before["per"] = [Series.of(pod, [(at, 40 + rng.gauss(0, 1)) for at, _ in times])]
+    found = calibrate_rule(MEASURES[kind], before, BEGAN, setting(60), seconds=scrapes * STEP)
     assert found is not None
+    if isinstance(found, LevelCalibration):
+        assert found.yesterday
+        assert (found.per is not None) is (kind == "per")
     return found
 
 

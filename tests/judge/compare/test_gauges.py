@@ -15,6 +15,10 @@ def noisy(level, scrapes, seed=1, sd=0.05):
     return level * np.exp(sd * np.random.default_rng(seed).standard_normal(scrapes))
 
 
+def minutes(values):
+    return gauges.blocks(values, INTERVAL)
+
+
 def judged(after, before=None, **more):
     before = noisy(0.2, 5760) if before is None else before
     known = gauging.calibrate_level(before, interval=INTERVAL, watch_seconds=600, higher_is_worse=True)
@@ -52,8 +56,8 @@ def test_no_samples_are_inconclusive():
 
 def test_the_same_time_yesterday_must_agree():
     after = noisy(0.4, 40, seed=5)
-    assert judged(after, yesterday=noisy(0.4, 40, seed=6)).verdict is Verdict.passed
-    assert judged(after, yesterday=noisy(0.2, 40, seed=6)).verdict is Verdict.failed
+    assert judged(after, yesterday=minutes(noisy(0.4, 40, seed=6))).verdict is Verdict.passed
+    assert judged(after, yesterday=minutes(noisy(0.2, 40, seed=6))).verdict is Verdict.failed
 
 
 def test_a_view_per_request_must_agree():
@@ -105,17 +109,9 @@ def test_the_previous_version_grew_as_fast():
 def test_without_a_limit_growth_is_told_but_never_fails():
     found = grown(noisy(5e8, 40, sd=0.003) * (1 + 0.05 * MINUTES), limit=None)
     assert found.verdict is Verdict.passed
-    assert "does not reach" in found.sentence
+    assert found.sentence.endswith(" an hour; no limit is known: it never rolls back")
 
 
 def test_the_sentence_has_plain_numbers():
     fast = grown(noisy(5e8, 40, sd=0.003) * (1 + 0.3 * MINUTES), before=noisy(5e8, 40, seed=9, sd=0.003))
     assert re.match(r"memory grows by [\d,]+ % an hour \(before, at this age: -?[\d.]+ %\), and", fast.sentence)
-
-
-def test_restarts_and_probes():
-    restarts = gauging.judge_restarts("restarts", np.array([0, 1, 0, 1, 1.0]), interval=INTERVAL, weight=0.125)
-    assert restarts.verdict is Verdict.failed
-    assert "3 restarts in 75 s" in restarts.sentence
-    probes = gauging.judge_probes("ready", np.array([1, 1, 0, 0.0]), np.ones(4), weight=0.125)
-    assert probes.verdict is Verdict.passed or probes.ln_e > 0

@@ -1,17 +1,18 @@
-"""One level, growth, restart or probe rule of one watch: calibrated once, then judged from its samples so far."""
+"""One level or growth rule of one watch: calibrated once, then judged from its samples so far."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from watchdog.judge.compare import gauges, growth, probing, restarts, sentence
+from watchdog.judge.compare import gauges, growth, sentence
 from watchdog.judge.compare.arrays import Array, plain
 from watchdog.judge.compare.gauges import TOLERANCE, Level
 from watchdog.judge.compare.pooling import BUDGET, needed
+from watchdog.model import numbers
 from watchdog.model.comparison import Finding, GrowthCalibration, LevelCalibration
 from watchdog.model.measurement import Verdict
 
-GAUGES, FAILURES = "gauges", "failures"
+GAUGES = "gauges"
 
 
 def calibrate_level(
@@ -43,25 +44,26 @@ def judge_level(
     others: tuple[tuple[LevelCalibration, Array], ...] = (),
     budget: float = BUDGET,
 ) -> Finding:
-    """What the gauge since the deploy says. `yesterday`: the same stretch a day before, where there are two days.
+    """What the gauge since the deploy says. `yesterday`: its one-minute means at the same time a day before.
 
     `others` are further views of the same gauge with their own calibrations, such as CPU per request beside CPU; all
     must agree.
     """
     means = gauges.blocks(after, interval)
-    views = [gauges.level_course(means, _level(calibration), calibration.worse)]
-    if yesterday is not None:
-        past = gauges.blocks(yesterday, interval)
-        views.append(gauges.season_course(means, past, _level(calibration), calibration.worse))
+    views = {"": gauges.level_course(means, _level(calibration), calibration.worse)}
     for other, values in others:
-        views.append(gauges.level_course(gauges.blocks(values, interval), _level(other), other.worse))
-    course = gauges.agreed(views)
+        views["per unit of work"] = gauges.level_course(gauges.blocks(values, interval), _level(other), other.worse)
+    if yesterday is not None:
+        season = gauges.season_course(means, yesterday, _level(calibration), calibration.worse)
+        views[f"against the same time yesterday{_mean(yesterday[~np.isnan(means)])}"] = season
+    course = gauges.agreed(list(views.values()))
     seen = int((~np.isnan(means)).sum())
     now = float(course[-1]) if len(course) else 0.0
     mean = float(np.nanmean(means)) if seen else float("nan")
     words = f"{what}: no full minute of samples since the deploy"
     if seen:
-        words = sentence.of_level(what, calibration.median, mean, seen, now, calibration.worse)
+        told = {name: float(view[-1]) > 0 for name, view in views.items() if name}
+        words = sentence.of_level(what, calibration.median, mean, seen, now, calibration.worse, told)
     return Finding(
         rule=rule, group=GAUGES, verdict=_verdict(course, weight, budget, seen >= _TELLING_BLOCKS), ln_e=now,
         course=plain(course), weight=weight, phi=calibration.phi,
@@ -71,6 +73,11 @@ def judge_level(
 
 
 _TELLING_BLOCKS = 3
+
+
+def _mean(values: Array) -> str:
+    known = values[np.isfinite(values)]
+    return f" ({numbers.plain(float(known.mean()))})" if len(known) else ""
 
 
 def _level(calibration: LevelCalibration) -> Level:
@@ -125,39 +132,11 @@ def judge_growth(
         evidence += (found.e - 1) / len(growth.LOOKS) if counts else 0.0
         course.append(float(np.log(max(evidence, 1e-12))))
         slope, level = found.slope, found.level
-        words = sentence.of_growth(what, found.slope, calibration.slope_before, ends, found.level)
+        words = sentence.of_growth(what, found.slope, calibration.slope_before, ends, found.level, calibration.limit)
     return Finding(
         rule=rule, group=GAUGES, verdict=_verdict(np.array(course), weight, budget, bool(course)),
         ln_e=course[-1] if course else 0.0, course=tuple(course), weight=weight, before=calibration.slope_before,
         after=slope, total_after=level, sentence=words,
-    )  # fmt: skip
-
-
-def judge_restarts(
-    rule: str, seen: Array, *, interval: float, weight: float, instances: int = 1, budget: float = BUDGET
-) -> Finding:
-    """`seen` (scrapes,): restarts that nobody ordered, in each scrape, of all instances together."""
-    ages = np.arange(1.0, len(seen) + 1) * interval
-    course = restarts.ln_e(np.cumsum(seen), ages, restarts.USUAL * max(1, instances))
-    total, now = float(seen.sum()), float(course[-1]) if len(course) else 0.0
-    spent = f"in {ages[-1]:.0f} s" if len(ages) else "so far"
-    return Finding(
-        rule=rule, group=FAILURES, verdict=_verdict(course, weight, budget, bool(len(course))), ln_e=now,
-        course=plain(course), weight=weight, after=total, sentence=sentence.of_failures("restarts", total, spent, now),
-    )  # fmt: skip
-
-
-def judge_probes(
-    rule: str, failed: Array, made: Array, *, weight: float, usual: float = 0.0, budget: float = BUDGET
-) -> Finding:
-    """`failed` of `made` probes in each scrape since the first readiness; `usual`: failure rate before the deploy."""
-    course = probing.ln_e(np.cumsum(failed), np.cumsum(made), usual)
-    total, tries, now = float(failed.sum()), float(made.sum()), float(course[-1]) if len(course) else 0.0
-    words = sentence.of_failures("probes failed", total, f"of {tries:.0f}", now)
-    return Finding(
-        rule=rule, group=FAILURES, verdict=_verdict(course, weight, budget, tries > 0), ln_e=now, course=plain(course),
-        weight=weight, before=usual, after=total / max(tries, 1.0), events_after=total, total_after=tries,
-        sentence=words,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from watchdog.model.rule import CompareMeasure
 from watchdog.model.series import Series
 
 Samples = Mapping[str, Sequence[Series]]
-"""By the measure's key: `events`, `total`, `buckets`, `query`, `limit`."""
+"""By the measure's key: `events`, `total`, `buckets`, `query`, `limit`, `per`."""
 
 
 def members_of(measure: CompareMeasure, samples: Samples, edges: tuple[float, ...]) -> dict[Name, list[Member]]:

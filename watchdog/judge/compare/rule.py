@@ -12,15 +12,16 @@ from math import ceil, isinf
 import numpy as np
 from scipy.special import gammainc
 
-from watchdog.judge.compare import growth
+from watchdog.judge.compare import growth, levels
 from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.baseline import usable
 from watchdog.judge.compare.counting import calibrate_counts, edges_for, judge_counts
 from watchdog.judge.compare.counts import counted
 from watchdog.judge.compare.gates import Counts
-from watchdog.judge.compare.gauging import calibrate_growth, calibrate_level, judge_growth, judge_level
+from watchdog.judge.compare.gauging import calibrate_growth, judge_growth
 from watchdog.judge.compare.growth import Looked, Trends
 from watchdog.judge.compare.instances import Samples, edge_of, pods_of
+from watchdog.judge.compare.levels import FEWEST_SECONDS
 from watchdog.judge.compare.pooling import BUDGET
 from watchdog.model.comparison import (
     Calibration,
@@ -34,8 +35,6 @@ from watchdog.model.measurement import Verdict
 from watchdog.model.rule import CompareMeasure
 from watchdog.model.series import Series
 
-FEWEST_SECONDS = 300.0
-"""A shorter history says nothing of how a service usually is."""
 FEWEST_REQUESTS = 30.0
 START_LOOKED_AT = 300.0
 """Seconds of earlier good deploys from which the usual start is learnt."""
@@ -50,6 +49,8 @@ class Setting:
 
     interval: float
     watch_seconds: float
+    longest: float = 0.0
+    """Seconds after the deploy at which any watch is over; at least `watch_seconds`."""
     weight: float = 1.0
     """Its share of the budget: `pooling.signal_weights`."""
     signals: int = 1
@@ -100,14 +101,17 @@ def calibrate_rule(
             horizon_seconds=measure.horizon.total_seconds(),
         )
     if measure.signal is CompareKind.level:
-        gauge = np.where(kept, _grid(before.get("query", ()), origin, setting.interval, scrapes), np.nan)
-        if np.isfinite(gauge).sum() * setting.interval < FEWEST_SECONDS:
-            return None
-        return calibrate_level(
+        gauge, work = (_grid(before.get(key, ()), origin, setting.interval, scrapes) for key in ("query", "per"))
+        return levels.calibrated(
             gauge,
+            work,
+            at,
+            kept,
             interval=setting.interval,
             watch_seconds=setting.watch_seconds,
+            longest=max(setting.longest, setting.watch_seconds),
             higher_is_worse=measure.worse == "higher",
+            cut=cut,
         )
     edges = _tested_edges(measure, before, origin, setting.interval, scrapes, kept)
     counts = counted(pods_of(measure, before, edges), origin, setting.interval, scrapes)
@@ -146,10 +150,11 @@ def judge_rule(
         counts = counted(pods_of(measure, new, edges), began, interval, scrapes)
         return judge_counts(rule, what, calibration, counts, weight=setting.weight, beside=beside)
     if isinstance(calibration, LevelCalibration):
-        gauge = _grid(after.get("query", ()), began, interval, scrapes)
-        return judge_level(
-            rule, what, calibration, gauge, interval=interval, weight=setting.weight, budget=setting.budget
-        )
+        gauge, work = (_grid(after.get(key, ()), began, interval, scrapes) for key in ("query", "per"))
+        return levels.judged(
+            rule, what, calibration, gauge, work, began,
+            interval=interval, weight=setting.weight, budget=setting.budget,
+        )  # fmt: skip
     return judge_grown(rule, measure, calibration, after, began, now, setting, {})[0]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import exp, floor, log10
+
+from watchdog.model.numbers import plain
 
 _CERTAIN = 20.0
 """ln E above which the odds are not written out: 1 in 485 million says no more than this does."""
@@ -38,39 +41,55 @@ def of_requests(what: str, before: float, after: float, events: float, total: fl
     return f"{what} went from {share(before)} to {share(after)}, {counts}; {odds(ln_e)}"
 
 
-def of_level(what: str, before: float, after: float, blocks: int, ln_e: float, worse: float) -> str:
-    """`cpu went from 0.21 to 0.43 (×2.0), mean of 7 min; …`."""
+def of_level(
+    what: str, before: float, after: float, blocks: int, ln_e: float, worse: float, views: Mapping[str, bool]
+) -> str:
+    """`cpu went from 0.21 to 0.43 (×2.0), mean of 7 min, and per unit of work; …`. `views`: whether each agrees."""
     if (after - before) * worse <= 0:
-        return f"{what} is not worse: {after:.3g} as a mean of {blocks} min; {before:.3g} before"
-    times = f" (×{after / before:.2g})" if before > 0 else ""
-    return f"{what} went from {before:.3g} to {after:.3g}{times}, mean of {blocks} min; {odds(ln_e)}"
+        return f"{what} is not worse: {plain(after)} as a mean of {blocks} min; {plain(before)} before"
+    times = f" (×{plain(after / before, 2)})" if before > 0 else ""
+    said = "".join(f", {'and' if agrees else 'but not'} {view}" for view, agrees in views.items())
+    return f"{what} went from {plain(before)} to {plain(after)}{times}, mean of {blocks} min{said}; {odds(ln_e)}"
 
 
-def of_growth(what: str, slope: float, before: float | None, seconds: float | None, level: float) -> str:
+def of_growth(
+    what: str, slope: float, before: float | None, seconds: float | None, level: float, limit: float | None
+) -> str:
     """`memory grows by 5.2 % an hour (before: 0.1 %), and reaches its limit in 40 min`."""
     scale = 360000 / level if level else 0.0
     known = "" if before is None else f" (before, at this age: {_percent(before * scale)})"
-    ends = "does not reach its limit" if seconds is None else f"reaches its limit in {_duration(seconds)}"
-    return f"{what} grows by {_percent(slope * scale)} an hour{known}, and {ends}"
+    ends = ", and does not reach its limit" if seconds is None else f", and reaches its limit in {_duration(seconds)}"
+    if limit is None:
+        ends = "; no limit is known: it never rolls back"
+    return f"{what} grows by {_percent(slope * scale)} an hour{known}{ends}"
 
 
 def _percent(number: float) -> str:
     """`5.2 %`, `1,040 %`."""
-    return f"{number:,.0f} %" if abs(number) >= 10 else f"{number:.2g} %"
+    return f"{plain(number, 2)} %"
 
 
-def of_failures(what: str, failures: float, tries: str, ln_e: float) -> str:
-    """`3 restarts in 5 min; …`."""
-    return f"{failures:.0f} {what} {tries}; {odds(ln_e)}"
+def of_restarts(count: float, seconds: float, ln_e: float) -> str:
+    """`3 restarts in 300 s; …`."""
+    return f"{count:.0f} restart{'' if count == 1 else 's'} in {seconds:.0f} s; {odds(ln_e)}"
+
+
+def of_probes(failed: float, made: float, ln_e: float) -> str:
+    """`3 of 40 probes failed; …`."""
+    return f"{failed:.0f} of {made:.0f} probe{'' if made == 1 else 's'} failed; {odds(ln_e)}"
+
+
+def beside(sentence: str, others: Sequence[str]) -> str:
+    """A rule's sentence, with what spoke beside it: `…; together with 1 restart in 140 s`."""
+    return f"{sentence}; together with {' and '.join(others)}" if others else sentence
 
 
 def cannot_see(factor: float | None, seconds: float, per_second: float) -> str:
     """What this traffic can't show: `cannot detect less than ×3 in 10 min at 0.2 requests/s`."""
-    often = f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.2g}"
-    at = f"in {_duration(seconds)} at {often} requests/s"
+    at = f"in {_duration(seconds)} at {plain(per_second, 2)} requests/s"
     if factor is None:
         return f"cannot detect any rise {at}: probes and crashes are what counts"
-    return f"cannot detect less than ×{factor:.2g} {at}"
+    return f"cannot detect less than ×{plain(factor, 2)} {at}"
 
 
 def start_from(deploys: int, seconds: float, enough: int) -> str:
