@@ -53,7 +53,7 @@ class Histories:
                     measure = render_all(rule.measure, context(target, "", None))
                 except BadTemplate:
                     continue  # its own look says so
-                wanted = [*measure.selectors.values(), measure.query, measure.limit]
+                wanted = [*measure.selectors.values(), measure.query, measure.limit, measure.per]
                 found.setdefault((target.name, measure.scrape or ""), set()).update(w for w in wanted if w)
         return [
             Page(name, url, tuple(sorted(wanted)), self._roster[name].watch.interval)

@@ -1,4 +1,4 @@
-"""`compare` rules in a watch: what is asked of their source, by what they are judged, and all of them together.
+"""`compare` rules in a watch: what is asked of their source, and by what they are judged.
 
 Asking, and the calibration at the first look, are one job. The calibration is stored with the watch; the samples are
 the source's, so that a new process goes on where this one was. Later looks ask for what is new: see held.py.
@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from watchdog.engine.held import Answer, Asked, Held, read_until
+from watchdog.engine.pooling import pool_of, weights
 from watchdog.engine.scene import Scene
 from watchdog.errors import Refused, Unavailable
-from watchdog.model.comparison import Calibration, CompareKind, CountCalibration, Finding
+from watchdog.model.comparison import Calibration, CompareKind, CountCalibration, Finding, LevelCalibration
 from watchdog.model.measurement import Observation, Sample
-from watchdog.model.rule import Action, CompareMeasure, Mode, Rule, Trigger
+from watchdog.model.rule import CompareMeasure, Rule, Trigger
 from watchdog.model.series import Series
 from watchdog.model.target import Target
 from watchdog.model.watch import Watch, WatchState
@@ -142,30 +143,10 @@ def _look(source: History, asked: Question, calibration: Calibration) -> tuple[F
     return found.model_copy(update=update), Held(same, carried)
 
 
-def pooled(
-    scene: Scene, watch: Watch, answers: Sequence[tuple[Rule, datetime, Observation]]
-) -> list[tuple[Rule, datetime, Observation]]:
-    """The answers, with the verdicts of compare rules as all of them together have it: many small signs are one."""
-    fresh = {rule.name: observation.finding for rule, _, observation in answers if observation.finding}
-    if not fresh or watch.state is WatchState.verifying:
-        return list(answers)
-    from watchdog.judge.compare.together import together  # noqa: PLC0415 -- numpy
-
-    rules = {rule.name for rule in pool_of(scene.target.rules, Mode.enforce)}
-    latest = {**watch.findings, **fresh}
-    known = [finding for name, finding in latest.items() if name in rules]
-    judged = {f.rule: f for f in together(known, watch.budget).findings}
-    return [
-        (rule, at, observation.model_copy(update={"finding": judged[rule.name]}))
-        if rule.name in fresh and rule.name in judged
-        else (rule, at, observation)
-        for rule, at, observation in answers
-    ]
-
-
 def shown(measure: CompareMeasure) -> str:
     """What is asked, in one line."""
-    given = {**measure.selectors, **({"query": measure.query} if measure.query else {})}
+    expressions = {"query": measure.query, "per": measure.per}
+    given = measure.selectors | {name: text for name, text in expressions.items() if text}
     return f"compare {measure.signal.value}: " + "; ".join(f"{name} {text}" for name, text in given.items())
 
 
@@ -173,7 +154,11 @@ def can_see(rule: str, calibration: Calibration) -> str:
     """What is said at the beginning of a watch: by what it is judged, and what this traffic can show."""
     if isinstance(calibration, CountCalibration):
         return f"{rule}: {calibration.sees}; φ from {calibration.phi_from}; {calibration.start_from}"
-    return f"{rule}: judged against the version before"
+    views = ["the version before"]
+    if isinstance(calibration, LevelCalibration):
+        views += ["the same time yesterday"] if calibration.yesterday else []
+        views += ["what it was per unit of work"] if calibration.per else []
+    return f"{rule}: judged against {', and against '.join(views)}"
 
 
 def calibrated(source: History, asked: Question) -> Calibration | None:
@@ -211,6 +196,8 @@ def samples_of(
     found = {"query": source.evaluate(measure.query or "", begin, until, step)}
     if measure.limit is not None:
         found["limit"] = source.evaluate(measure.limit, until - step, until, step)
+    if measure.per is not None:
+        found["per"] = source.evaluate(measure.per, begin, until, step)
     return found
 
 
@@ -233,12 +220,9 @@ def _stale(newest: float | None, asked: Question, interval: float) -> str | None
 
 def setting_of(target: Target, rule: Rule, pods: str = "") -> Setting:
     """What the rule is judged by; `pods`: a pattern of the new version's, where pods are known."""
-    from watchdog.judge.compare.pooling import signal_weights  # noqa: PLC0415 -- numpy
-    from watchdog.judge.compare.rule import Setting, group_of  # noqa: PLC0415
+    from watchdog.judge.compare.rule import Setting  # noqa: PLC0415 -- numpy
 
     policy = target.watch
-    pool = pool_of(target.rules, rule.mode)
-    groups = {r.name: group_of(r.measure) for r in pool if isinstance(r.measure, CompareMeasure)}
     words = {
         CompareKind.ratio: "errors" if rule.trigger is Trigger.errors else rule.name,
         CompareKind.latency: "requests",
@@ -248,17 +232,13 @@ def setting_of(target: Target, rule: Rule, pods: str = "") -> Setting:
     return Setting(
         interval=STEP.total_seconds(),
         watch_seconds=policy.bake_time.total_seconds(),
-        weight=signal_weights(groups).get(rule.name, 1.0),
-        signals=max(1, len(groups)),
+        longest=(policy.rollout_timeout + policy.bake_time + policy.max_extension).total_seconds(),
+        weight=weights(target.rules, rule.mode).get(rule.name, 1.0),
+        signals=max(1, len(pool_of(target.rules, rule.mode))),
         budget=policy.false_rollback_budget,
         what=words.get(signal, rule.name),
         is_new=_new_pods(pods),
     )
-
-
-def pool_of(rules: Sequence[Rule], mode: Mode) -> list[Rule]:
-    """The compare rules that share one budget: those that may roll back or hold, or those that only watch."""
-    return [r for r in rules if r.measure.kind == "compare" and r.mode is mode and r.action is not Action.alert]
 
 
 def _new_pods(pods: str) -> Callable[[Mapping[str, str]], bool]:

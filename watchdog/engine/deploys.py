@@ -20,6 +20,8 @@ from watchdog.store.base import Step
 log = logging.getLogger(__name__)
 
 RECORD_AGAIN = timedelta(seconds=30)
+LATELY = timedelta(hours=1)
+"""How long before a deploy a restart of the old version still says that restarts are no news."""
 
 GUARDING = (WatchState.arriving, WatchState.watching, WatchState.held, WatchState.condemned)
 """States in which a newer deploy takes over. After that the rollback is under way, and is seen through."""
@@ -46,6 +48,8 @@ def take_note(scene: Scene, watches: list[Watch]) -> list[Watch]:
         return _brought_back(scene, watches, snapshot)
     elif came is Arrival.deploy:
         return [_open(scene, watches, snapshot)]
+    if snapshot.whole:
+        place.ends = (snapshot.fingerprint, tuple(e.at for e in snapshot.exits))
     return watches
 
 
@@ -102,6 +106,12 @@ def _is_well(snapshot: Snapshot) -> bool:
     return snapshot.rollout.phase is Phase.complete and not snapshot.exits
 
 
+def _restarts_lately(scene: Scene, before: Bookmark | None) -> int:
+    """Of what ran before, as far as this process saw it."""
+    fingerprint, ends = scene.place.ends
+    return sum(at > scene.now - LATELY for at in ends) if before and before.fingerprint == fingerprint else 0
+
+
 def _open(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> Watch:
     """A deploy: a watch of its own, and whatever was watched before is superseded."""
     revision = _revision(scene, snapshot)
@@ -116,6 +126,7 @@ def _open(scene: Scene, watches: list[Watch], snapshot: Snapshot) -> Watch:
         previous=before.revision if before else None,
         mode=scene.target.mode,
         budget=scene.target.watch.false_rollback_budget,
+        restarts_before=_restarts_lately(scene, before),
         opened_at=scene.now,
         changed_at=scene.now,
         seen_at=scene.now,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from watchdog.engine import comparing
+from watchdog.engine import comparing, pooling
 from watchdog.engine.asking import asks_platform, context, due, judged_revision, platform_answer
 from watchdog.engine.held import MOST, Answer
 from watchdog.engine.scene import Scene
@@ -32,7 +32,7 @@ class Judged:
     calibrations: dict[str, Calibration]
 
     def into(self, watch: Watch) -> Watch:
-        """The watch that remembers what compare rules found."""
+        """The watch that remembers what compare rules found, and what others lend them."""
         found = {m.rule: m.finding for m in self.measurements if m.finding is not None}
         if not found and not self.calibrations:
             return watch
@@ -52,7 +52,7 @@ def measure(scene: Scene, watch: Watch, rules: Sequence[Rule], so_far: Mapping[s
         answer = _ask(scene, watch, rule, progress.get(rule.name, UNMEASURED), phase)
         if answer is not None:
             answers.append((rule, *answer))
-    for rule, at, observation in comparing.pooled(scene, watch, answers):
+    for rule, at, observation in pooling.pooled(scene, watch, answers):
         assessment = assess(rule, observation)
         progress[rule.name] = advance(progress.get(rule.name, UNMEASURED), rule, assessment.outcome, at)
         if observation.calibration is not None:

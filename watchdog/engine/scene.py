@@ -108,6 +108,8 @@ class Place:
     """When this process first saw the target running, where nothing is known of it yet."""
     complained: tuple[str, datetime] | None = None
     """The last unexpected error of this target's turn: the same one is reported once a minute."""
+    ends: tuple[str, tuple[datetime, ...]] = ("", ())
+    """A fingerprint, and when its instances ended though nobody ordered it: of the last look that was no glance."""
     rests: bool = False
     """Nothing went on when it was last looked at, and what ran then is in the store."""
 

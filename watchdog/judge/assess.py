@@ -37,12 +37,12 @@ def assess(rule: Rule, observation: Observation) -> Assessment:
 
     With one condition the other is its opposite. With both: both false is inconclusive, both true fails. A condition
     on `value` is asked of every series: one that fails, fails the measurement. A condition on `values` sees the list.
-    A `compare` rule's finding has its verdict already.
+    A `compare` rule's finding has its verdict already; any other's is only lent.
     """
     kept, series = observation.samples[:KEPT_SAMPLES], len(observation.samples)
     if observation.error is not None:
         return Assessment(Outcome(verdict=Verdict.error, reason=observation.error), kept, series)
-    if observation.finding is not None:
+    if observation.finding is not None and rule.measure.kind == "compare":
         found = observation.finding
         return Assessment(Outcome(verdict=found.verdict, reason=found.sentence), kept, series)
     numbers = [sample for sample in observation.samples if not math.isnan(sample.value)]

@@ -25,7 +25,7 @@ class Observation(Value):
     error: str | None = None
     took: timedelta = timedelta(0)
     finding: Finding | None = None
-    """What a `compare` rule found, in place of samples."""
+    """What a `compare` rule found, in place of samples; or what a crash or probe rule lends to their evidence."""
     calibration: Calibration | None = None
     """How it was judged, once it is known."""
 
@@ -53,7 +53,7 @@ class Measurement(Value):
     phase: str = "watch"
     """`watch` or `verification`."""
     finding: Finding | None = None
-    """Of a `compare` rule; without its course, which the measurements before it make up."""
+    """Of a `compare` rule, without its course, which the measurements before it make up; or lent to such rules."""
 
 
 KEPT_SAMPLES = 20

@@ -120,8 +120,11 @@ class Watch(Value):
     """How each `compare` rule is judged in this watch; made at its first look."""
     budget: float = 0.01
     """`false_rollback_budget` when it opened: what all compare rules together may spend."""
+    restarts_before: int = 0
+    """Restarts that nobody ordered of the version before, in the last hour before the deploy: it is no news then."""
     findings: dict[str, Finding] = {}
-    """The latest of each `compare` rule, without its course: they are judged together."""
+    """The latest of each `compare` rule, without its course, and of the crash and probe rules that lend to them: they
+    are judged together."""
     decision: Decision | None = None
     plan: Plan | None = None
     objection: Objection | None = None

@@ -1,5 +1,7 @@
 """How a `compare` rule came to its verdict, for people and machines: counts before and after, bounds, the evidence.
 
+Crash and probe rules that lend evidence to compare rules are shown in the same way.
+
 Pure, from what was stored with the watch.
 """
 
@@ -12,13 +14,16 @@ from rich.table import Table
 from rich.text import Text
 
 from watchdog.model.base import Value
-from watchdog.model.comparison import CountCalibration, GrowthCalibration, LevelCalibration
+from watchdog.model.comparison import Calibration, CountCalibration, Finding, LevelCalibration
 from watchdog.model.measurement import Measurement
+from watchdog.model.numbers import plain
 from watchdog.model.watch import Watch
 from watchdog.report.plain import JsonNumber, number
 from watchdog.report.render import DIM, span, words
 
 BARS = "▁▂▃▄▅▆▇█"
+LENT_GROUP = "failures"
+"""Restarts and probes, as judge/compare calls them; it is not imported here, since it loads numpy."""
 
 
 class EvidencePoint(Value):
@@ -30,9 +35,13 @@ class EvidencePoint(Value):
 
 
 class ComparisonView(Value):
-    """How a `compare` rule judged: what before and after, by which bounds, and how the evidence grew."""
+    """How a `compare` rule judged: what before and after, by which bounds, and how the evidence grew. Or what a crash
+    or probe rule lent to the evidence of compare rules."""
 
     signal: str
+    """ratio, latency, level, growth; restarts or probes are lent."""
+    lent: str = ""
+    """What a crash or probe rule said in the end, in one sentence; its own condition is what trips it."""
     sees: str = ""
     """What this traffic could show."""
     before: float | None = None
@@ -48,6 +57,8 @@ class ComparisonView(Value):
     """How many times noisier than chance this service is."""
     phi_from: str = ""
     start_from: str = ""
+    also: tuple[str, ...] = ()
+    """Of a level: the other views that must agree, and how the gauge was in them."""
     tier: str | None = None
     """gross or fine: the one with more of the evidence."""
     group: str
@@ -63,15 +74,16 @@ def comparison_view(name: str, watch: Watch, made: Sequence[Measurement]) -> Com
     """The rule's comparison, from its measurements in order; None where it had nothing to compare with."""
     looks = [(m, m.finding) for m in made if m.finding is not None and m.phase == "watch"]
     calibration = watch.calibrations.get(name)
-    if not looks or calibration is None:
+    if not looks or (calibration is None and looks[-1][1].group != LENT_GROUP):
         return None
     finding = looks[-1][1]
     counts = calibration if isinstance(calibration, CountCalibration) else None
-    signals = {CountCalibration: "", LevelCalibration: "level", GrowthCalibration: "growth"}
     return ComparisonView(
-        signal=counts.kind.value if counts else signals[type(calibration)],
+        signal=_signal(calibration, finding),
+        lent=finding.sentence if calibration is None else "",
         sees=counts.sees if counts else "",
         start_from=counts.start_from if counts else "",
+        also=_also(calibration) if isinstance(calibration, LevelCalibration) else (),
         needed_ln_e=number(log(1 / watch.budget)),
         ln_e=number(finding.ln_e),
         phi_from=finding.phi_from or "",
@@ -81,6 +93,20 @@ def comparison_view(name: str, watch: Watch, made: Sequence[Measurement]) -> Com
         ),
         **finding.model_dump(include=_SHOWN),
     )
+
+
+def _signal(calibration: Calibration | None, finding: Finding) -> str:
+    if calibration is None:
+        return "restarts" if finding.total_after is None else "probes"
+    if isinstance(calibration, CountCalibration):
+        return calibration.kind.value
+    return "level" if isinstance(calibration, LevelCalibration) else "growth"
+
+
+def _also(calibration: LevelCalibration) -> tuple[str, ...]:
+    said = (f"per unit of work: {plain(calibration.per.median)} before",) if calibration.per else ()
+    known = [x for x in calibration.yesterday if x is not None]
+    return (*said, *((f"the same time yesterday: {plain(sum(known) / len(known))}",) if known else ()))
 
 
 _SHOWN = {
@@ -94,25 +120,31 @@ def comparison_text(view: ComparisonView) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style=DIM, no_wrap=True)
     grid.add_column(overflow="fold")
-    if view.total_before:
+    if view.lent:
+        grid.add_row("lent", words(view.lent))
+        if view.before:
+            grid.add_row("before", words(f"{plain(100 * view.before)} % failed before this deploy"))
+    elif view.total_before:
         rate = (view.events_before or 0.0) / view.total_before
-        grid.add_row("before", words(f"{view.events_before:,.0f} of {view.total_before:,.0f} ({100 * rate:.3g} %)"))
+        grid.add_row("before", words(f"{view.events_before:,.0f} of {view.total_before:,.0f} ({plain(100 * rate)} %)"))
     elif view.before is not None:
-        grid.add_row("before", words(f"{view.before:.4g}"))
+        grid.add_row("before", words(f"{plain(view.before, 4)}"))
     if view.events_after is not None and view.total_after:
         rate = view.events_after / view.total_after
-        grid.add_row("after", words(f"{view.events_after:,.0f} of {view.total_after:,.0f} ({100 * rate:.3g} %)"))
-    elif view.after is not None:
-        grid.add_row("after", words(f"{view.after:.4g}"))
+        grid.add_row("after", words(f"{view.events_after:,.0f} of {view.total_after:,.0f} ({plain(100 * rate)} %)"))
+    elif view.after is not None and not view.lent:
+        grid.add_row("after", words(f"{plain(view.after, 4)}"))
+    if view.also:
+        grid.add_row("also", words("; ".join(view.also)))
     if view.p_star is not None:
-        grid.add_row("allowed", words(f"p* = {100 * view.p_star:.3g} %: what the history does not rule out"))
+        grid.add_row("allowed", words(f"p* = {plain(100 * view.p_star)} %: what the history does not rule out"))
     if view.phi is not None:
-        grid.add_row("noise", words(f"φ = {view.phi:.3g}, from {view.phi_from}"))
+        grid.add_row("noise", words(f"φ = {plain(view.phi)}, from {view.phi_from}"))
     if view.start_from:
         grid.add_row("start", words(view.start_from))
     if view.sees:
         grid.add_row("could see", words(view.sees))
-    share = f"{view.group}, {100 * view.weight:.3g} % of the budget"
+    share = f"{view.group}, {plain(100 * view.weight)} % of the budget"
     tier = f", {view.tier} tier" if view.tier else ""
     grid.add_row("evidence", _evidence(view).append(f"  {share}{tier}", style=DIM))
     return grid
@@ -128,4 +160,7 @@ def _evidence(view: ComparisonView) -> Text:
 
 
 def _odds(ln_e: float) -> str:
-    return f"{exp(min(ln_e, 50.0)):.3g}"
+    """E, as far as anybody needs it."""
+    if ln_e > log(1e6):
+        return "over 1,000,000"
+    return plain(exp(ln_e)) if ln_e > log(1e-3) else "under 0.001"

@@ -9,9 +9,6 @@ from watchdog.judge.compare import eprocess, pooling
 from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.pooling import both_tiers
 from watchdog.judge.compare.tiers import RATIO, Bounds, course, fine_evidence
-from watchdog.judge.compare.together import together
-from watchdog.model.comparison import Finding
-from watchdog.model.measurement import Verdict
 
 INTERVAL = 15.0
 rates = st.floats(1e-4, 0.6)
@@ -112,24 +109,6 @@ def test_what_comes_later_changes_nothing_before(watch, history, more):
     events, total = watch
     whole = evidence(events + [5] * more, total + [100] * more, bounds(history))
     assert whole[: len(events)] == pytest.approx(evidence(events, total, bounds(history)))
-
-
-def finding(name, ln_e, weight):
-    return Finding(
-        rule=name, group="errors", verdict=Verdict.passed, ln_e=ln_e, course=(ln_e,), weight=weight, sentence=name
-    )
-
-
-def test_a_trip_that_was_stored_stays():
-    judged = together([finding("errors", -5, 0.5), finding("slow", 0, 0.5)], failed_before={"errors": "63 of 1,284"})
-    assert judged.fails
-    assert judged.sentence == "63 of 1,284"
-
-
-def test_several_weak_signals_fail_together():
-    judged = together([finding("errors", 4.7, 0.5), finding("slow", 4.65, 0.5)])
-    assert judged.fails
-    assert [each.verdict for each in judged.findings] == [Verdict.failed, Verdict.passed]
 
 
 @pytest.mark.slow

@@ -18,12 +18,17 @@ GROSS_SHARE = 0.1
 """Of a signal's weight. What is gross shows it in a few requests; the fine tier is what needs its share."""
 GROUPS = ("errors", "latency", "failures", "gauges")
 """`failures` are restarts and probes."""
+LENT_SHARE = 1 / len(GROUPS)
+"""At most this much is that of `failures`: they have rules of their own, and only support what was compared."""
 
 
 def group_weights(groups: Iterable[str]) -> dict[str, float]:
-    """Equal weights over the groups that have a signal."""
+    """Equal weights over the groups that have a signal, but for the bound on `failures`."""
     known = [name for name in GROUPS if name in set(groups)]
-    return {name: 1 / len(known) for name in known}
+    if "failures" not in known or len(known) == 1:
+        return {name: 1 / len(known) for name in known}
+    compared = (1 - LENT_SHARE) / (len(known) - 1)
+    return {name: LENT_SHARE if name == "failures" else compared for name in known}
 
 
 def signal_weights(signals: Mapping[str, str]) -> dict[str, float]:

@@ -16,7 +16,7 @@ ALTERNATIVES = np.array([0.1, 0.3, 0.6, 0.95])
 
 def ln_e(failures: Like, probes: Like, usual: Like = FLOOR) -> Array:
     """ln E of so many failures among so many probes; `usual` is the failure rate of the version before."""
-    null = np.maximum(np.asarray(usual, float), FLOOR)[..., None]
-    p = np.clip(ALTERNATIVES, null, np.maximum(null, ALTERNATIVES[-1]))
+    null = np.clip(np.asarray(usual, float), FLOOR, ALTERNATIVES[-1])[..., None]
+    p = np.maximum(ALTERNATIVES, null)
     k, n = np.asarray(failures, float)[..., None], np.asarray(probes, float)[..., None]
     return log_mean(k * np.log(p / null) + (n - k) * np.log((1 - p) / (1 - null)))
