@@ -34,6 +34,8 @@ class TrackCalibration(Value):
     """The highest rate seen in earlier good starts."""
     usual: float
     """Requests in a scrape."""
+    spread: float = 1.0
+    """Pearson's φ of a usual half hour of the history."""
 
 
 class CountCalibration(Value):

@@ -91,6 +91,36 @@ def test_pearson_of_chance_alone_is_its_margin():
     assert 1.2 < np.median(dispersion.pearson(events, total, INTERVAL)) < 2.2
 
 
+def test_a_usual_half_hour_says_how_counts_spread():
+    rng = np.random.default_rng(6)
+    calm, moving = services(rng, 20, 0.0, rate=1500), services(rng, 20, 0.4, rate=1500)
+    assert dispersion.spread(*calm, INTERVAL) == pytest.approx(np.ones(20), abs=0.2)
+    # 120 errors in a block, whose rate's variance is exp(.4²) − 1: φ = 1 + 120·.174
+    assert np.median(dispersion.spread(*moving, INTERVAL)) == pytest.approx(21.8, rel=0.2)
+
+
+def test_neither_a_bad_hour_nor_one_without_requests_is_usual():
+    events, total = services(np.random.default_rng(7), 1, 0.0, rate=1500)
+    before = dispersion.spread(events, total, INTERVAL)
+    events[:, 3000:3240:8] *= 30
+    events[:, 100:2000], total[:, 100:2000] = 0, 0
+    assert dispersion.spread(events, total, INTERVAL) == pytest.approx(before, rel=0.1)
+    assert dispersion.spread(np.zeros((1, DAY)), np.zeros((1, DAY)), INTERVAL).tolist() == [1]
+    assert dispersion.spread(events[:, :50], total[:, :50], INTERVAL).tolist() == [1]
+
+
+def test_a_history_that_was_calm_by_luck_still_has_its_spread():
+    """Where placebos ask for no correction, Pearson's φ does."""
+    events, total = services(np.random.default_rng(8), 8, 0.2, rate=450)
+    found = calibrate(
+        History(events[:, None], total, np.ones(total.shape, bool)), tolerance=RATIO, watch_seconds=600,
+        interval=INTERVAL, signals=1, start=np.zeros(8), start_peak=np.zeros((8, 1)),
+    ).bounds  # fmt: skip
+    assert (phi_of(events, total)[0] == 1).any()
+    assert (found.phi >= found.spread**0.4).all()
+    assert (found.phi > 1.2).all()
+
+
 def test_many_services_at_once_get_what_each_gets_alone():
     events, total = services(np.random.default_rng(5), 3, 0.4, rate=1500)
     events = np.stack([events, np.roll(events, 100, axis=1) * 2], axis=1)
@@ -106,7 +136,7 @@ def test_many_services_at_once_get_what_each_gets_alone():
     together = found(slice(None))
     for row in range(3):
         alone = found(slice(row, row + 1))
-        for name in ("p_star", "phi", "gross_star", "gross_phi", "usual"):
+        for name in ("p_star", "phi", "gross_star", "gross_phi", "spread", "usual"):
             assert getattr(together, name)[row].tolist() == getattr(alone, name)[0].tolist()
 
 

@@ -17,12 +17,11 @@ def counts(errors, requests=150):
     return Counts(errors[None], total[None].copy(), (total > 0)[None] * 1.0)
 
 
-def bounds(rate=0.01, phi=1.0, start=0.0):
+def bounds(rate=0.01, phi=1.0, start=0.0, spread=1.0):
     p_star = max(1.25 * rate + 0.0005, 0.0)
     gross = RATIO.gross_bound(np.array([rate]))
-    return Bounds(
-        np.array([p_star]), np.array([phi]), gross, np.ones(1), np.array(start), np.zeros(1), np.array([150.0])
-    )
+    one, usual = np.ones(1), np.array([150.0])
+    return Bounds(np.array([p_star]), np.array([phi]), gross, one, np.array(start), np.zeros(1), spread * one, usual)
 
 
 def evidence(errors, requests=150, **known):
@@ -99,3 +98,13 @@ def test_more_traffic_does_not_make_noise_evidence():
     """With φ = 10 at 10 requests a second, φ is 28 at three times as much."""
     usual, busy = evidence([3] * 40, 150, phi=10.0), evidence([9] * 40, 450, phi=10.0)
     assert busy[-1] < 1.2 * max(usual[-1], 1.0)
+
+
+def test_nor_where_the_history_was_too_calm_for_placebos_to_ask_for_a_correction():
+    """With a spread of 6, φ is at least 2.0 at 10 requests a second and 3.0 at three times as much."""
+    usual, busy, blind = (
+        evidence([k] * 40, n, spread=s) for k, n, s in ((4, 150, 6.0), (12, 450, 6.0), (12, 450, 1.0))
+    )
+    assert busy[-1] == pytest.approx(evidence([12] * 40, 450, phi=1 + 2.03 / 3)[-1], rel=0.02)
+    assert usual[-1] == pytest.approx(evidence([4] * 40, 150, phi=6**0.4)[-1])
+    assert busy[-1] < blind[-1] / 2

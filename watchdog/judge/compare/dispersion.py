@@ -1,7 +1,8 @@
 """φ: by how much this service's counts vary more than chance alone, found by replaying the detector on its own past.
 
 At least 30 pretend watches (placebos) of the history are judged like real ones; φ is what makes the worst of M of them
-reach no more than E = M. With fewer, Pearson's φ of the last half hour, and a margin for how little that is.
+reach no more than E = M. With fewer, Pearson's φ of the last half hour, and a margin for how little that is. A history
+may have been calm by luck: Pearson's φ of a usual half hour of it gives what φ is at least.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from watchdog.judge.compare.arrays import Array, Flags, Whole
-from watchdog.judge.compare.baseline import recent, window_sums
+from watchdog.judge.compare.baseline import window_sums
 from watchdog.judge.compare.eprocess import best_ratio
 from watchdog.judge.compare.gates import Counts, fine_gates, gated
 from watchdog.judge.compare.tiers import RENEWALS, RENEWED, Tolerance, fine_evidence, gross_evidence
@@ -26,6 +27,8 @@ FEWEST = 30
 _STRONGEST = 8
 LARGEST = 40
 """φ is at most STEP to this power (11 million): more is no service that counts can judge."""
+_BLOCK, _BLOCKS = 120.0, 15
+"""Seconds; blocks in half an hour."""
 _WARM = 1800
 """Seconds of history before the first placebo."""
 
@@ -164,19 +167,47 @@ def _best(p_star: Array, k: Array, n: Array, phi: Array) -> Array:
 
 def pearson(events: Array, total: Array, interval: float) -> Array:
     """φ of 2-min blocks of the last 30 min, times its upper χ² 10 % factor; at least 1. Shapes (..., scrapes)."""
-    width = max(1, round(120 / interval))
-    blocks = min(15, events.shape[-1] // width)
+    width = _width(interval)
+    blocks = min(_BLOCKS, events.shape[-1] // width)
     if blocks < 3:
         return np.full(events.shape[:-1], 10.0)
+    last = slice(events.shape[-1] - blocks * width, None)
     shape = (*events.shape[:-1], blocks, width)
-    k = events[..., -blocks * width :].reshape(shape).sum(axis=-1)
-    n = total[..., -blocks * width :].reshape(shape).sum(axis=-1)
-    rate = (recent(events, interval, 1800) + 0.5) / (recent(total, interval, 1800) + 1)
-    expected = n * rate[..., None]
-    used = n > 0
-    degrees = np.maximum(used.sum(axis=-1) - 1, 1)
-    terms = (k - expected) ** 2 / np.maximum(expected * (1 - rate[..., None]), 1e-12)
-    raw = np.where(used, terms, 0.0).sum(axis=-1) / degrees
+    raw, used = _of_blocks(events[..., last].reshape(shape), total[..., last].reshape(shape))
+    degrees = np.maximum(used - 1, 1)
     factor = degrees / (2 * gammaincinv(degrees / 2, 0.10))
     out: Array = np.maximum(raw * factor, 1.0)
     return out
+
+
+def spread(events: Array, total: Array, interval: float) -> Array:
+    """Pearson's φ of 2-min blocks of a usual (the median) half hour; at least 1. Shapes (..., scrapes).
+
+    1 where no half hour counts by at least two thirds.
+    """
+    width = _width(interval)
+    halves = events.shape[-1] // (_BLOCKS * width)
+    if not halves:
+        return np.ones(events.shape[:-1])
+    last = slice(events.shape[-1] - halves * _BLOCKS * width, None)
+    shape = (*events.shape[:-1], halves, _BLOCKS, width)
+    raw, used = _of_blocks(events[..., last].reshape(shape), total[..., last].reshape(shape))
+    counts = used >= 2 / 3 * _BLOCKS
+    counting = np.where(counts, raw, np.where(counts.any(axis=-1, keepdims=True), np.nan, 1.0))
+    out: Array = np.maximum(np.nanmedian(counting, axis=-1), 1.0)
+    return out
+
+
+def _width(interval: float) -> int:
+    return max(1, round(_BLOCK / interval))
+
+
+def _of_blocks(events: Array, total: Array) -> tuple[Array, Array]:
+    """(Pearson's φ, blocks with requests) of (..., blocks, scrapes) against the rate of all blocks together."""
+    k, n = events.sum(axis=-1), total.sum(axis=-1)
+    rate = (k.sum(axis=-1) + 0.5) / (n.sum(axis=-1) + 1)
+    expected = n * rate[..., None]
+    used = n > 0
+    terms = (k - expected) ** 2 / np.maximum(expected * (1 - rate[..., None]), 1e-12)
+    many = used.sum(axis=-1)
+    return np.where(used, terms, 0.0).sum(axis=-1) / np.maximum(many - 1, 1), many
