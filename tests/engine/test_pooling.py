@@ -230,6 +230,9 @@ def test_a_probe_that_can_not_be_asked_says_nothing() -> None:
 def test_explain_shows_what_was_lent() -> None:
     g = Served(ERRORS, SELDOM, PROBE)
     g.share = 0.018
+    g.world.crash(g.clock.now())
+    g.run(30)
+    g.world.exits = []
     g.deploy("v2")
     g.run(60)
     g.world.crash(g.clock.now())
@@ -251,6 +254,7 @@ def test_explain_shows_what_was_lent() -> None:
     console.print(comparison_text(crashes))
     shown = console.file.getvalue()  # type: ignore[attr-defined] -- a StringIO
     assert "2 restarts in" in shown
+    assert "restarts in the hour before this deploy: 1" in shown
     assert "failures, 12.5 % of the budget" in shown
 
 

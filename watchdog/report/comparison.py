@@ -7,7 +7,7 @@ Pure, from what was stored with the watch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import exp, log
 
 from rich.table import Table
@@ -120,20 +120,8 @@ def comparison_text(view: ComparisonView) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style=DIM, no_wrap=True)
     grid.add_column(overflow="fold")
-    if view.lent:
-        grid.add_row("lent", words(view.lent))
-        if view.before:
-            grid.add_row("before", words(f"{plain(100 * view.before)} % failed before this deploy"))
-    elif view.total_before:
-        rate = (view.events_before or 0.0) / view.total_before
-        grid.add_row("before", words(f"{view.events_before:,.0f} of {view.total_before:,.0f} ({plain(100 * rate)} %)"))
-    elif view.before is not None:
-        grid.add_row("before", words(f"{plain(view.before, 4)}"))
-    if view.events_after is not None and view.total_after:
-        rate = view.events_after / view.total_after
-        grid.add_row("after", words(f"{view.events_after:,.0f} of {view.total_after:,.0f} ({plain(100 * rate)} %)"))
-    elif view.after is not None and not view.lent:
-        grid.add_row("after", words(f"{plain(view.after, 4)}"))
+    for name, said in _measured(view):
+        grid.add_row(name, words(said))
     if view.also:
         grid.add_row("also", words("; ".join(view.also)))
     if view.p_star is not None:
@@ -148,6 +136,28 @@ def comparison_text(view: ComparisonView) -> Table:
     tier = f", {view.tier} tier" if view.tier else ""
     grid.add_row("evidence", _evidence(view).append(f"  {share}{tier}", style=DIM))
     return grid
+
+
+def _measured(view: ComparisonView) -> Iterator[tuple[str, str]]:
+    """What was counted or measured, before the deploy and after it."""
+    if view.lent:
+        yield "lent", view.lent
+        if view.before:
+            yield "before", f"{plain(100 * view.before)} % failed before this deploy"
+        elif view.events_before:
+            yield "before", f"restarts in the hour before this deploy: {view.events_before:.0f}"
+    elif view.total_before:
+        yield "before", _share(view.events_before or 0.0, view.total_before)
+    elif view.before is not None:
+        yield "before", plain(view.before, 4)
+    if view.events_after is not None and view.total_after:
+        yield "after", _share(view.events_after, view.total_after)
+    elif view.after is not None and not view.lent:
+        yield "after", plain(view.after, 4)
+
+
+def _share(events: float, total: float) -> str:
+    return f"{events:,.0f} of {total:,.0f} ({plain(100 * events / total)} %)"
 
 
 def _evidence(view: ComparisonView) -> Text:

@@ -24,7 +24,8 @@ def restarted(
     ln_e = float(restarts.ln_e(float(count), seconds, max(restarts.USUAL * max(1, instances), known)))
     return Finding(
         rule=rule, group=FAILURES, verdict=Verdict.inconclusive, ln_e=ln_e, course=(), weight=weight,
-        after=float(count), events_after=float(count), sentence=sentence.of_restarts(count, seconds, ln_e),
+        after=float(count), events_before=float(hour_before), events_after=float(count),
+        sentence=sentence.of_restarts(count, seconds, ln_e),
     )  # fmt: skip
 
 
