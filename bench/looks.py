@@ -27,7 +27,7 @@ from watchdog.engine.held import Answer
 from watchdog.judge.compare.arrays import Array
 from watchdog.judge.compare.rule import Setting, calibrate_rule
 from watchdog.model.comparison import Calibration
-from watchdog.model.measurement import Observation
+from watchdog.model.measurement import Observation, Verdict
 from watchdog.model.rule import CompareMeasure
 from watchdog.model.series import Series
 
@@ -114,6 +114,7 @@ def measure(_directory: Path) -> Iterator[Row]:
             # After its last scrape, growth is looked at once more; the scrape before it is as all the others.
             ordinary = scrapes - 1 if kind == "growth" else scrapes
             yield _update(service, ordinary, f"one update, {kind}, {scrapes} scrapes")
+        yield _mean(service, SCRAPES[-1], f"one update, {kind}, mean of all {SCRAPES[-1]} scrapes")
         if kind == "growth":
             yield _update(
                 service, SCRAPES[-1], f"that of one scrape in {SCRAPES[-1] // 3}, when growth is looked at", aim=None
@@ -121,6 +122,8 @@ def measure(_directory: Path) -> Iterator[Row]:
         elif kind != "level":
             bad = service_of(kind, worse=1.5)
             yield _update(bad, SCRAPES[-1], f"one update, {kind}, {SCRAPES[-1]} scrapes, a bad deploy")
+            looks = _until_it_trips(bad)
+            yield _mean(bad, looks, f"one update, {kind}, mean of {looks} scrapes until a bad deploy trips")
     yield from _memory()
 
 
@@ -136,6 +139,23 @@ def _update(service: Service, scrapes: int, name: str, aim: float | None = 1) ->
     values = timed(partial(comparing.answer, source, last), UPDATES)
     anew = timed(partial(comparing.answer, source, replace(last, held=None)), UPDATES // 5)
     return Result(name, "ms", values, aim, Baseline("from all samples since the deploy", median(anew)))
+
+
+def _mean(service: Service, scrapes: int, name: str) -> Result:
+    """A look's share of a watch of so many; what it left is handed on."""
+    source, calibration = Source(service.after), service.calibrated()
+    whole = timed(partial(followed, service, source, calibration, scrapes), CALIBRATIONS)
+    return Result(name, "ms", tuple(spent / scrapes for spent in whole), 1)
+
+
+def _until_it_trips(service: Service) -> int:
+    """After how many scrapes it is rolled back."""
+    source, calibration = Source(service.after), service.calibrated()
+    for scrapes in range(1, SCRAPES[-1] + 1):
+        found = comparing.answer(source, _question(service, calibration, scrapes)).observation.finding
+        if found is not None and found.verdict is Verdict.failed:
+            return scrapes
+    raise RuntimeError(f"{service.kind}: a bad deploy was not found")
 
 
 def _memory() -> Iterator[Row]:
