@@ -39,7 +39,9 @@ def test_looks_are_measured_where_following_finds_what_all_samples_find(
             f"calibration, {kind}",
             f"one update, {kind}, 10 scrapes",
             f"one update, {kind}, 24 scrapes",
+            f"one update, {kind}, mean of all 24 scrapes",
         } <= rows.keys()
+    assert any(name.startswith("one update, latency, mean of") and name.endswith("bad deploy trips") for name in rows)
     held = rows["memory of a watch: 6 rules, 24 scrapes"]
     assert 0 < held.median < 1000
     read = rows["samples read by one look of all its rules"]
