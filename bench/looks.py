@@ -10,6 +10,7 @@ import json
 import time
 import tracemalloc
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -27,7 +28,7 @@ from watchdog.engine.held import Answer
 from watchdog.judge.compare.arrays import Array
 from watchdog.judge.compare.rule import Setting, calibrate_rule
 from watchdog.model.comparison import Calibration
-from watchdog.model.measurement import Observation, Verdict
+from watchdog.model.measurement import Verdict
 from watchdog.model.rule import CompareMeasure
 from watchdog.model.series import Series
 
@@ -152,8 +153,8 @@ def _mean(service: Service, scrapes: int, name: str) -> Result:
 def _until_it_trips(service: Service) -> int | None:
     """After how many scrapes it is rolled back; None: the watch is too short to find it."""
     source, calibration = Source(service.after), service.calibrated()
-    for scrapes in range(1, SCRAPES[-1] + 1):
-        found = comparing.answer(source, _question(service, calibration, scrapes)).observation.finding
+    for scrapes, answer in enumerate(_followed(service, source, calibration, SCRAPES[-1]), start=1):
+        found = answer.observation.finding
         if found is not None and found.verdict is Verdict.failed:
             return scrapes
     return None
@@ -183,11 +184,17 @@ def _memory() -> Iterator[Row]:
 
 
 def followed(service: Service, source: Source, calibration: Calibration, looks: int) -> Answer:
-    """A look after each scrape."""
-    answer = Answer(Observation(query=""))
+    """The last of so many looks, one after each scrape."""
+    return deque(_followed(service, source, calibration, looks), maxlen=1).pop()
+
+
+def _followed(service: Service, source: Source, calibration: Calibration, looks: int) -> Iterator[Answer]:
+    """Each look from what the one before it left."""
+    held = None
     for look in range(1, looks + 1):
-        answer = comparing.answer(source, replace(_question(service, calibration, look), held=answer.held))
-    return answer
+        answer = comparing.answer(source, replace(_question(service, calibration, look), held=held))
+        held = answer.held
+        yield answer
 
 
 def _question(service: Service, calibration: Calibration, scrapes: int) -> Question:

@@ -185,8 +185,9 @@ def test_twenty_good_deploys_with_restarts_between_all_pass(played: Played):
         assert known is not None
         assert known.known_good_because == "watched"
         service = played.world.services[watch.target]
-        assert set(compared(watch)) == {"errors-vs-before", "latency-vs-before"}
-        for finding in compared(watch).values():
+        found = compared(watch)
+        assert set(found) == {"errors-vs-before", "latency-vs-before"}
+        for finding in found.values():
             assert finding.verdict is Verdict.passed  # it saw enough to have found harm
             assert (finding.total_after or 0) > 0.8 * service.rate * BRIEF.total_seconds()
     assert sum(could_trip(watch) for watch in watches) >= GOOD_DEPLOYS * 3 / 4

@@ -34,8 +34,6 @@ class TrackCalibration(Value):
     """The highest rate seen in earlier good starts."""
     usual: float
     """Requests in a scrape."""
-    spread: float = 1.0
-    """Pearson's φ of a usual half hour of the history."""
 
 
 class CountCalibration(Value):

@@ -18,8 +18,7 @@ histories = st.tuples(st.integers(0, 500), st.integers(600, 100_000))
 def bounds(history, phi=1.0):
     k, n = (np.array([float(x)]) for x in history)
     star = RATIO.fine_bound(k, n, np.array([phi]), 2)
-    one, none = np.ones(1), np.zeros(1)
-    return Bounds(star, np.array([phi]), RATIO.gross_bound(k / n), one, none[0], none, one, n / 120)
+    return Bounds(star, np.array([phi]), RATIO.gross_bound(k / n), np.ones(1), np.array(0.0), np.zeros(1), n / 120)
 
 
 def evidence(events, total, known, reach=None):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from watchdog.judge.compare.dispersion import least_phi
 from watchdog.judge.compare.gates import Counts, lasting, not_a_blip, recovering
 from watchdog.judge.compare.pooling import both_tiers
 from watchdog.judge.compare.tiers import RATIO, Bounds, course, since
@@ -17,11 +18,12 @@ def counts(errors, requests=150):
     return Counts(errors[None], total[None].copy(), (total > 0)[None] * 1.0)
 
 
-def bounds(rate=0.01, phi=1.0, start=0.0, spread=1.0):
+def bounds(rate=0.01, phi=1.0, start=0.0):
     p_star = max(1.25 * rate + 0.0005, 0.0)
     gross = RATIO.gross_bound(np.array([rate]))
-    one, usual = np.ones(1), np.array([150.0])
-    return Bounds(np.array([p_star]), np.array([phi]), gross, one, np.array(start), np.zeros(1), spread * one, usual)
+    return Bounds(
+        np.array([p_star]), np.array([phi]), gross, np.ones(1), np.array(start), np.zeros(1), np.array([150.0])
+    )
 
 
 def evidence(errors, requests=150, **known):
@@ -101,10 +103,15 @@ def test_more_traffic_does_not_make_noise_evidence():
 
 
 def test_nor_where_the_history_was_too_calm_for_placebos_to_ask_for_a_correction():
-    """With a spread of 6, φ is at least 2.0 at 10 requests a second and 3.0 at three times as much."""
-    usual, busy, blind = (
-        evidence([k] * 40, n, spread=s) for k, n, s in ((4, 150, 6.0), (12, 450, 6.0), (12, 450, 1.0))
-    )
-    assert busy[-1] == pytest.approx(evidence([12] * 40, 450, phi=1 + 2.03 / 3)[-1], rel=0.02)
+    """With a spread of 6, φ is at least 2.0 at 10 requests a second, and at three times as much at least the 3.0 that a
+    spread of 16 asks for."""
+    phi = float(least_phi(np.array(6.0)))
+    usual, busy, blind = (evidence([k] * 40, n, phi=p) for k, n, p in ((4, 150, phi), (12, 450, phi), (12, 450, 1.0)))
     assert usual[-1] == pytest.approx(evidence([4] * 40, 150, phi=6**0.4)[-1])
+    assert busy[-1] <= evidence([12] * 40, 450, phi=1 + 2.03 / 3)[-1]
     assert busy[-1] < blind[-1] / 2
+
+
+def test_a_least_phi_that_grows_with_traffic_is_that_of_the_grown_spread_or_more():
+    spread, traffic = np.linspace(1, 1000, 500)[:, None], np.linspace(1, 50, 100)
+    assert (1 + (least_phi(spread) - 1) * traffic >= least_phi(1 + (spread - 1) * traffic) - 1e-9).all()

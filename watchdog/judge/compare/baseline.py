@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, Flags, Whole, trailing
+from watchdog.judge.compare.arrays import Array, Flags, Whole
 
 WINDOWS = (1800, 7200, 21600, 86400)
 """Seconds before the deploy, tried in this order."""
@@ -86,9 +86,3 @@ def _before(values: Array) -> Array:
     out = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
     np.cumsum(values, axis=-1, out=out[..., 1:])
     return out
-
-
-def recent(values: Array, interval: float, seconds: float) -> Array:
-    """The sum of the last `seconds` of each row."""
-    last: Array = trailing(values, max(1, round(seconds / interval)))[..., -1]
-    return last

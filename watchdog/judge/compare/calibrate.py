@@ -12,7 +12,7 @@ import numpy as np
 from watchdog.judge.compare import dispersion
 from watchdog.judge.compare.arrays import Array, Flags
 from watchdog.judge.compare.baseline import window_sums, without_incidents
-from watchdog.judge.compare.tiers import Bounds, Tolerance, least_phi
+from watchdog.judge.compare.tiers import Bounds, Tolerance
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def calibrate(
     few = placebos < dispersion.FEWEST
     if few.any():
         phi[few] = np.maximum(phi[few], dispersion.pearson(k[few], n[few], interval))
-    spread = dispersion.spread(k, n, interval)
-    phi = np.maximum(phi, least_phi(spread))
+    phi = np.maximum(phi, dispersion.least_phi(dispersion.spread(k, n, interval)))
     base_k, base_n, seconds = (part[:, 0] for part in window_sums(k, n, np.array([scrapes]), interval))
     shape = (services, tracks)
     bounds = Bounds(
@@ -74,7 +73,6 @@ def calibrate(
         gross_phi=gross_phi.reshape(shape),
         start=start,
         start_peak=start_peak,
-        spread=spread.reshape(shape),
         usual=_usual(kept.reshape(rows), seconds, base_n, interval).reshape(shape),
     )
     return Calibrated(

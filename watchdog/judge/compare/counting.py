@@ -101,7 +101,6 @@ def _track(found: Calibrated, number: int, peak: float, edges: tuple[float, ...]
         gross_phi=float(bounds.gross_phi[0, number]),
         start_peak=peak,
         usual=float(bounds.usual[0, number]),
-        spread=float(bounds.spread[0, number]),
     )
 
 
@@ -126,7 +125,6 @@ def bounds_of(calibration: CountCalibration) -> Bounds:
         gross_phi=np.array([t.gross_phi for t in tracks]),
         start=np.array(calibration.start_seconds),
         start_peak=np.array([t.start_peak for t in tracks]),
-        spread=np.array([t.spread for t in tracks]),
         usual=np.array([t.usual for t in tracks]),
     )
 

@@ -21,9 +21,6 @@ RENEWALS = 8
 RENEWED_SHARE = 0.2
 """The fine tier also begins anew every two minutes, so that good minutes do not hide a late fault. Shares add to 1."""
 _LN_SHARES = np.log([1 - RENEWED_SHARE] + [RENEWED_SHARE / RENEWALS] * RENEWALS)
-_LEAST = 0.4
-"""Found on the bench: false rollbacks with three times the traffic fall to a fifth; errors 1→2 % are found an eighth
-less often at 10 requests a second, and larger changes as before."""
 _AT_ONCE = 4_000
 """Counts of several beginnings that are judged in one call: few fit into the processor's cache."""
 
@@ -62,8 +59,6 @@ class Bounds:
     """(...,) seconds that belong to the start-up."""
     start_peak: Array
     """The highest rate that earlier good deploys showed in it; 0 where unknown."""
-    spread: Array
-    """Pearson's φ of a usual half hour, from which `least_phi` is."""
     usual: Array
     """Requests in a scrape before the deploy: φ grows with traffic, as what moves the rate moves all requests."""
 
@@ -86,8 +81,7 @@ def course(counts: Counts, bounds: Bounds, interval: float, known: Course | None
     p_star = bounds.p_star if bounds.p_star.ndim == counts.events.ndim else bounds.p_star[..., None]
     start = bounds.start[..., None, None]
     traffic = busier(counts, bounds.usual)
-    found, usual = (1 + (part[..., None] - 1) * traffic for part in (bounds.phi, bounds.spread))
-    phi = np.maximum(found, least_phi(usual))
+    phi = 1 + (bounds.phi[..., None] - 1) * traffic
     first = 0 if known is None else known.fine.shape[-1]
     fine = fine_evidence(counts, p_star, phi, start, interval, first)
     if (fine > 0).any():
@@ -97,12 +91,6 @@ def course(counts: Counts, bounds: Bounds, interval: float, known: Course | None
     if known is None:
         return Course(gross, fine)
     return Course(np.concatenate((known.gross, gross), axis=-1), np.concatenate((known.fine, fine), axis=-1))
-
-
-def least_phi(spread: Array) -> Array:
-    """What φ is at least, by Pearson's φ: less than that, as most of what moves a rate stays within the tolerance."""
-    out: Array = spread**_LEAST
-    return out
 
 
 def busier(counts: Counts, usual: Array) -> Array:
