@@ -37,6 +37,6 @@ def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals, moment:
 
 def test_killed_outright_its_processes_end_by_themselves(tmp_path: Path):
     with demo("--fault", "none", tmp=tmp_path) as process:
-        wait_for_words(process, "is known good")
-        assert len(processes_of(tmp_path)) >= 3, "the demo, its host and its service"
+        wait_for_words(process, "arrived after v1")  # with the whole bake time still before it
+        wait_until(lambda: len(processes_of(tmp_path)) >= 3, "the demo, its host and its service to run")
     wait_until(lambda: processes_of(tmp_path) == [], "the host and the service to end")
