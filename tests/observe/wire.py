@@ -61,9 +61,14 @@ class Wire:
 
         self.answer = flood
 
-    def hangs(self) -> None:
-        """Accepts, and says nothing."""
-        self.answer = lambda connection: self.over.wait(60) and None
+    def hangs(self, start: bytes = b"") -> None:
+        """Accepts, and says nothing, or nothing more after `start`."""
+
+        def hang(connection: socket.socket) -> None:
+            connection.sendall(start)
+            self.over.wait(60)
+
+        self.answer = hang
 
 
 @contextmanager

@@ -98,6 +98,8 @@ def _closed(error: BaseException, _: timedelta) -> Trouble | None:
 
 
 def _late(error: BaseException, timeout: timedelta) -> Trouble | None:
+    if isinstance(error, (requests.ReadTimeout, urllib3_errors.ReadTimeoutError)):  # as where the request is aborted
+        return Trouble(f"no whole answer within {format_duration(timeout)}", ours=False)
     if isinstance(error, (TimeoutError, requests.Timeout, urllib3_errors.TimeoutError)):
         return Trouble(f"no answer within {format_duration(timeout)}", ours=False)
     return None
