@@ -122,6 +122,6 @@ def test_ten_thousand_good_watches_trip_in_one_of_a_hundred_at_most():
     counts = Counts(events, np.full((watches_, 1, after), float(n)), np.ones((watches_, 1, after)))
     star = RATIO.fine_bound(k0, np.full(watches_, float(n * before)), np.ones(1), 1)[:, None, None]
     bare = eprocess.ln_e(star, np.cumsum(events, axis=-1), np.cumsum(counts.total, axis=-1))
-    ours = fine_evidence(counts, star, np.ones((1, 1, 1)), np.zeros((1, 1, 1)), INTERVAL)
+    ours = fine_evidence(counts, star, np.ones((1, 1, 1)), INTERVAL)
     for found in (bare, ours):
         assert (found.max(axis=(1, 2)) >= pooling.needed()).mean() <= 0.01

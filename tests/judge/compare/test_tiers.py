@@ -85,10 +85,8 @@ def test_the_excess_must_be_in_every_part_of_the_last_minute(scrape):
 
 def test_without_its_worst_stretch_the_rest_must_speak():
     blip, fault = counts([1, 2, 1, 30, 30, 30, 1, 2]), counts([8] * 8)
-    shown = [
-        not_a_blip(each.events, each.total, np.array([[0.013]]), np.ones((1, 1)), INTERVAL) for each in (blip, fault)
-    ]
-    assert [bool(each[0, -1]) for each in shown] == [False, True]
+    shown = [not_a_blip(each, np.array([0]), np.array([[0.013]]), np.ones((1, 1)), INTERVAL) for each in (blip, fault)]
+    assert [bool(each[0, 0, -1]) for each in shown] == [False, True]
 
 
 def test_an_increment_that_reaches_back_over_the_start_is_left_out():

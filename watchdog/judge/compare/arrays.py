@@ -26,6 +26,26 @@ def windows(total: Array, scrapes: int) -> Array:
     return out
 
 
+def summed(values: Array) -> Array:
+    """Sums before each scrape, and one of all: (..., scrapes + 1), 0 in front."""
+    out = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, axis=-1, out=out[..., 1:])
+    return out
+
+
+def before_each(begins: Whole, sums: Array) -> Array:
+    """`summed` values up to each of the scrapes `begins`, (begins, ..., 1)."""
+    found: Array = sums[..., np.minimum(begins, sums.shape[-1] - 1)]
+    return found.transpose(-1, *range(sums.ndim - 1))[..., None]
+
+
+def since_each(begins: Whole, sums: Array, first: int) -> Array:
+    """What came since each of the scrapes `begins`, (begins, ..., scrapes from `first` on), from `summed` counts; 0
+    before it."""
+    out: Array = np.maximum(sums[..., first + 1 :] - before_each(begins, sums), 0.0)
+    return out
+
+
 def after(values: Array, first: int) -> Array:
     """From scrape number `first` on; a last axis of 1 is the same at all scrapes, and stays."""
     return values[..., first:] if values.shape[-1] > 1 else values

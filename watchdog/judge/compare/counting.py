@@ -5,6 +5,7 @@ Nothing is kept between scrapes but the samples: the same samples give the same 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -14,7 +15,7 @@ from watchdog.judge.compare.arrays import Array, Flags, plain
 from watchdog.judge.compare.calibrate import Calibrated, History, calibrate
 from watchdog.judge.compare.concurrent import bounds_beside
 from watchdog.judge.compare.dispersion import FEWEST
-from watchdog.judge.compare.gates import Counts
+from watchdog.judge.compare.gates import Counts, same_scrapes
 from watchdog.judge.compare.latency import choose_edges
 from watchdog.judge.compare.pooling import BUDGET, GROSS_SHARE, both_tiers, needed
 from watchdog.judge.compare.power import smallest_factor, tells
@@ -143,27 +144,56 @@ def judge_counts(
     `beside`: counts of the old pods that still run, in the same scrapes; they are the baseline where they tell enough.
     The verdict is `failed` where this rule fills its share of the budget alone; `pooling.together` sees them all.
     """
-    return finding_of(rule, what, calibration, after, course_of(calibration, after, beside), weight=weight)
+    return finding_of(rule, what, calibration, seen_of(calibration, after, beside), weight=weight)
 
 
-def course_of(
-    calibration: CountCalibration, after: Counts, beside: Counts | None = None, known: Course | None = None
-) -> Course:
-    """The evidence of both tiers; `known`: that of the first scrapes, from an earlier look."""
-    bounds = bounds_of(calibration)
+@dataclass(frozen=True)
+class Seen:
+    """What there was to see at a look, and how much it shows."""
+
+    after: Counts
+    beside: Counts | None
+    """Of the old pods that still run."""
+    course: Course
+    evidence: Array
+    """ln E after each scrape: both tiers, all tracks."""
+
+    @property
+    def nbytes(self) -> int:
+        """Of memory, for the numbers."""
+        known = [self.after] if self.beside is None else [self.after, self.beside]
+        parts = [part for counts in known for part in (counts.events, counts.total, counts.reach)]
+        return sum(part.nbytes for part in (*parts, self.course.gross, self.course.fine, self.evidence))
+
+    def unchanged(self, after: Counts, beside: Counts | None) -> int:
+        """How many of the first scrapes are as they were."""
+        if self.beside is None or beside is None:
+            return same_scrapes(self.after, after) if self.beside is beside else 0
+        return min(same_scrapes(self.after, after), same_scrapes(self.beside, beside))
+
+
+def seen_of(
+    calibration: CountCalibration, after: Counts, beside: Counts | None = None, known: Seen | None = None
+) -> Seen:
+    """The evidence of these counts; `known`: an earlier look, of which what is unchanged is not judged again."""
+    bounds, interval = bounds_of(calibration), calibration.interval_seconds
+    same = gross_same = known.unchanged(after, beside) if known is not None else 0
     if beside is not None:
         tolerance, signals = tolerance_of(calibration.kind), max(1, len(bounds.p_star))
-        bounds = bounds_beside(bounds, beside, tolerance, signals, calibration.interval_seconds)
-        if known is not None:  # the gross bound is the old pods' rate by now, at all scrapes
-            known = Course(known.gross[..., :0], known.fine)
-    return course(after, bounds, calibration.interval_seconds, known)
+        bounds = bounds_beside(bounds, beside, tolerance, signals, interval)
+        gross_same = 0  # its bound is the old pods' rate by now, at all scrapes
+    if known is None:
+        found = course(after, bounds, interval)
+        return Seen(after, beside, found, both_tiers(found.gross, found.fine))
+    first = Course(known.course.gross[..., :gross_same], known.course.fine[..., :same])
+    found = course(after, bounds, interval, first)
+    later = both_tiers(found.gross[..., gross_same:], found.fine[..., gross_same:])
+    return Seen(after, beside, found, np.concatenate((known.evidence[..., :gross_same], later), axis=-1))
 
 
-def finding_of(
-    rule: str, what: str, calibration: CountCalibration, after: Counts, found: Course, *, weight: float
-) -> Finding:
+def finding_of(rule: str, what: str, calibration: CountCalibration, seen: Seen, *, weight: float) -> Finding:
     """What is said of this evidence."""
-    evidence = both_tiers(found.gross, found.fine)
+    after, found, evidence = seen.after, seen.course, seen.evidence
     now = float(evidence[-1]) if evidence.shape[-1] else 0.0
     group = "latency" if calibration.kind is CompareKind.latency else "errors"
     best = _leading(found)

@@ -169,21 +169,18 @@ def scrapes_of(counters: Counters, tracks: int) -> Scrapes:
     # All series of all pods at once: there are few samples in each, so it is the calls that would cost time.
     series = np.repeat(np.arange(len(counters.lengths)), counters.lengths)
     owner, group = np.array([counters.owner, counters.group], np.int64)[:, series]
-    moments, moment = np.unique(counters.times, return_inverse=True)
-    key = owner * len(moments) + moment
-    scrapes = np.unique(key[group == 0])
+    # One number for an owner's time, so that those of one owner follow one another: equal where both are.
+    times = counters.times
+    begin, end = (times.min(), times.max()) if len(times) else (0.0, 0.0)
+    key = owner * (end - begin + 1) + (times - begin)
+    totals = np.flatnonzero(group == 0)
+    scrapes, which = np.unique(key[totals], return_index=True)
     place, many = np.searchsorted(scrapes, key), len(scrapes)
     used = ~np.isnan(counters.values) & (np.append(scrapes, -1)[place] == key)
-    series, values, times = series[used], counters.values[used], counters.times[used]
+    series, values = series[used], counters.values[used]
     sums = _summed((group * many + place)[used], _grown(values, series), (tracks + 1) * many)
-    return Scrapes(
-        scrapes // max(1, len(moments)),
-        moments[scrapes % max(1, len(moments))],
-        sums.reshape(tracks + 1, many),
-        series,
-        times,
-        values,
-    )
+    each = totals[which]
+    return Scrapes(owner[each], times[each], sums.reshape(tracks + 1, many), series, times[used], values)
 
 
 def _summed(places: Whole, values: Array, many: int) -> Array:

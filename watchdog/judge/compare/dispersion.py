@@ -131,7 +131,7 @@ def _fine(some: _Placebos, phi: Array, tolerance: Tolerance, signals: int, inter
     left = (could[near] & opened[:, 0]).any(axis=-1)
     near, opened = near[left], opened[left]
     part, star = some.some(near), p_star[near][:, None, None]
-    evidence = fine_evidence(part.counts(), star, phi[near][:, None, None], np.zeros((1, 1, 1)), interval)
+    evidence = fine_evidence(part.counts(), star, phi[near][:, None, None], interval)
     over[near] = gated(evidence, opened).max(axis=(1, 2), initial=0.0) > part.limit
     return over
 

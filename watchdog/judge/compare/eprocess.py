@@ -48,9 +48,10 @@ def ln_e(p_star: Like, events: Like, total: Like) -> Array:
     odds = bound / (1 - bound)
     raised = 1 - (1 - bound) * np.exp(-(ALTERNATIVES - 1) * odds)
     p = np.minimum(np.maximum(raised, bound), np.maximum(bound, CEILING))
-    gain, loss = np.log(p / bound), np.log((1 - p) / (1 - bound))
+    loss = np.log((1 - p) / (1 - bound))
+    gain = np.log(p / bound) - loss
     k, n = np.asarray(events, float)[..., None], np.asarray(total, float)[..., None]
-    return log_mean(k * gain + (n - k) * loss)
+    return log_mean(k * gain + n * loss)
 
 
 def log_mean(terms: Array) -> Array:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 
-from watchdog.judge.compare.counting import course_of, finding_of
-from watchdog.judge.compare.counts import slot_of
+from watchdog.judge.compare.counting import Seen, finding_of, seen_of
 from watchdog.judge.compare.growth import Trends
 from watchdog.judge.compare.instances import Samples, members_of
 from watchdog.judge.compare.rule import Setting, edges_of, judge_grown, judge_rule, scrapes_of, split
 from watchdog.judge.compare.tally import Shape, Tally, key_of, tallied
-from watchdog.judge.compare.tiers import Course
 from watchdog.model.comparison import Calibration, CompareKind, CountCalibration, Finding, GrowthCalibration
 from watchdog.model.rule import CompareMeasure
 from watchdog.model.series import Series
@@ -30,8 +28,9 @@ class Carried:
     new: Tally | None = None
     old: Tally | None = None
     """Of the old version's pods, where some ran beside the new ones."""
-    evidence: Course | None = None
-    """Of the scrapes that no later sample belongs to."""
+    seen: Seen | None = None
+    """What the look before saw of a ratio or latency: of the scrapes in which nothing came in since it is not judged
+    again."""
     gauges: Samples = field(default_factory=dict)
     trends: Trends = field(default_factory=dict)
 
@@ -40,12 +39,12 @@ class Carried:
         """About how many bytes of memory it holds."""
         tallies = [tally for tally in (self.new, self.old) if tally is not None]
         arrays = [part for t in tallies for part in (t.counts.events, t.counts.total, t.counts.reach)]
-        arrays += [self.evidence.gross, self.evidence.fine] if self.evidence else []
         keys = [key for t in tallies for instance in t.instances.values() for _, key in instance.values]
         gauges = [series for found in self.gauges.values() for series in found]
         labels = [text for series in gauges for text in series.labels.values()]
         return (
             sum(part.nbytes for part in arrays)
+            + (self.seen.nbytes if self.seen else 0)
             + sum(_COUNTER + len(key) for key in keys)
             + sum(_GAUGE + 16 * len(series) for series in gauges)
             + sum(_TEXT + len(text) for text in labels)
@@ -127,7 +126,6 @@ def _counts(
     old_tally, beside = None, None
     if carried.old or any(old.values()):
         old_tally, beside = tallied(carried.old, members_of(measure, old, edges), shape, until, scrapes)
-    found = course_of(calibration, counts, beside, carried.evidence)
-    finding = finding_of(rule, setting.what or rule, calibration, counts, found, weight=setting.weight)
-    final = max(0, int(slot_of(until, began, interval)))
-    return finding, Carried(until, newest, tally, old_tally, found.until(final))
+    seen = seen_of(calibration, counts, beside, carried.seen)
+    finding = finding_of(rule, setting.what or rule, calibration, seen, weight=setting.weight)
+    return finding, Carried(until, newest, tally, old_tally, seen)

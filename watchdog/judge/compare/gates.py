@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, Flags, Whole, after, trailing, windows
+from watchdog.judge.compare.arrays import Array, Flags, Whole, after, before_each, since_each, summed, trailing, windows
 from watchdog.judge.compare.eprocess import best_ratio
 
 LASTING = 60.0
@@ -36,6 +36,14 @@ class Counts:
     def after(self, first: int) -> Counts:
         """From scrape number `first` on."""
         return Counts(self.events[..., first:], self.total[..., first:], self.reach[..., first:])
+
+
+def same_scrapes(one: Counts, other: Counts) -> int:
+    """How many of the first scrapes are alike in both."""
+    many = min(one.total.shape[-1], other.total.shape[-1])
+    differs = (one.total[..., :many] != other.total[..., :many]) | (one.reach[..., :many] != other.reach[..., :many])
+    differs = (differs | (one.events[..., :many] != other.events[..., :many])).any(axis=-2)
+    return int(differs.argmax()) if differs.any() else many
 
 
 def gated(evidence: Array, opened: Flags) -> Array:
@@ -85,34 +93,40 @@ def lasting(
     return opened[..., first - skipped :]
 
 
-def not_a_blip(
-    events: Array,
-    total: Array,
-    p_star: Array,
-    phi: Array,
-    interval: float,
-    later: Flags | bool = True,
-    first: int = 0,
-) -> Flags:
-    """Gate of one beginning of the fine tier: without their worst 45 s in a row, the counts still speak against p*.
+def not_a_blip(counts: Counts, begins: Whole, p_star: Array, phi: Array, interval: float, first: int = 0) -> Flags:
+    """Gate of each beginning of the fine tier, (begins, ..., tracks, scrapes): without their worst 45 s in a row, the
+    counts since then still speak against p*. Told for the scrapes from number `first` on.
 
     Speak: their ln likelihood ratio at its best is over 1.5, after two minutes over 2.5; with little traffic over .5.
-    `events` and `total` are zero before the beginning, and `later` is False. Told for the scrapes from `first` on.
     """
     width = max(1, round(_BLIP / interval))
-    k, n = np.cumsum(events, axis=-1), np.cumsum(total, axis=-1)
-    sums, many = windows(k, width), windows(n, width)
-    excess = np.where(later, trailing(events - p_star * total, width), -np.inf)
-    worst = _highest(excess, first)
-    rest_k = k[..., first:] - np.take_along_axis(sums, worst, axis=-1)
-    rest_n = n[..., first:] - np.take_along_axis(many, worst, axis=-1)
-    ages = np.cumsum(np.broadcast_to(later, total.shape), axis=-1)[..., first:] * interval
+    k, n = summed(counts.events), summed(counts.total)
+    over = summed(counts.events - p_star * counts.total)
+    ends = np.arange(1, over.shape[-1])
+    begun = np.minimum(begins, len(ends)).reshape(-1, *[1] * over.ndim)
+    # A stretch that would reach back over the beginning is as long as there is since then.
+    whole, short = windows(over[..., 1:], width), over[..., 1:] - before_each(begins, over)
+    excess = np.where(ends - width >= begun, whole, np.where(ends > begun, short, -np.inf))
+    last = _highest(excess, first) + 1
+    stretch = np.maximum(last - width, begun), last
+    rest_k, rest_n = (since_each(begins, sums, first) - _between(sums, *stretch) for sums in (k, n))
+    recent = n[..., first + 1 :] - _taken(n, np.maximum(ends[first:] - width, begun))
+    ages = np.maximum(ends[first:] - begun, 0) * interval
     often = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum(ages - LASTING, 0), _SPEAKS_MOST)
     star, scale = after(p_star, first), after(phi, first)
     # Where p* lets less than one event be expected in so short a stretch, a blip can hardly be evidence.
-    wanted = np.where(star * many[..., first:] >= scale, often, _SPEAKS_RARE)
+    wanted = np.where(star * recent >= scale, often, _SPEAKS_RARE)
     opened: Flags = best_ratio(star, rest_k / scale, rest_n / scale) > wanted
     return opened
+
+
+def _between(sums: Array, begin: Whole, end: Whole) -> Array:
+    """What came in stretches, all of their shape; `sums` without the axis of beginnings."""
+    return _taken(sums, end) - _taken(sums, begin)
+
+
+def _taken(sums: Array, at: Whole) -> Array:
+    return np.take_along_axis(sums[None], at, axis=-1)
 
 
 def _highest(values: Array, first: int) -> Whole:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, Whole, after
+from watchdog.judge.compare.arrays import Array, Whole, after, since_each, summed
 from watchdog.judge.compare.eprocess import ln_e, null_bound
 from watchdog.judge.compare.gates import GROSS_LASTING, Counts, fine_gates, gated, lasting, not_a_blip
 
@@ -70,10 +70,6 @@ class Course:
     gross: Array
     fine: Array
 
-    def until(self, scrapes: int) -> Course:
-        """That of the first scrapes."""
-        return Course(self.gross[..., :scrapes].copy(), self.fine[..., :scrapes].copy())
-
 
 def course(counts: Counts, bounds: Bounds, interval: float, known: Course | None = None) -> Course:
     """The evidence of both tiers over time. `known`: that of some of the first scrapes, from an earlier look at the
@@ -83,9 +79,9 @@ def course(counts: Counts, bounds: Bounds, interval: float, known: Course | None
     traffic = busier(counts, bounds.usual)
     phi = 1 + (bounds.phi[..., None] - 1) * traffic
     first = 0 if known is None else known.fine.shape[-1]
-    fine = fine_evidence(counts, p_star, phi, start, interval, first)
+    counted = since(counts, start, interval)
+    fine = fine_evidence(counted, p_star, phi, interval, first)
     if (fine > 0).any():
-        counted = since(counts, start, interval)
         fine = gated(fine, fine_gates(counts, counted, p_star, phi, interval, start, first))
     gross = _gross(counts, bounds, interval, traffic, 0 if known is None else known.gross.shape[-1])
     if known is None:
@@ -125,16 +121,15 @@ def gross_evidence(counts: Counts, bound: Array, phi: Array, interval: float, fi
     return gated(evidence, lasting(counts, bound, interval, GROSS_LASTING, first=first))
 
 
-def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, interval: float, first: int = 0) -> Array:
+def fine_evidence(counted: Counts, p_star: Array, phi: Array, interval: float, first: int = 0) -> Array:
     """ln E of the fine tier: the mean over beginnings at the start and every two minutes after the deploy; only for
-    the scrapes from number `first` on.
+    the scrapes from number `first` on. `counted` is without the start-up.
 
     Each beginning has its own gate against blips; the gates for all of them are not applied here.
     """
-    counted = since(counts, start, interval)
     begins = np.array([0, *(round(n * RENEWED / interval) for n in range(1, RENEWALS + 1))])
-    many = max(1, _AT_ONCE // max(1, counts.events[..., first:].size))
-    axes = [1] * counts.events.ndim
+    many = max(1, _AT_ONCE // max(1, counted.events[..., first:].size))
+    axes = [1] * counted.events.ndim
     out: Array = np.array(-np.inf)
     for at in range(0, len(begins), many):
         part = _from(begins[at : at + many], counted, p_star, phi, interval, first)
@@ -146,23 +141,13 @@ def fine_evidence(counts: Counts, p_star: Array, phi: Array, start: Array, inter
 def _from(begins: Whole, counts: Counts, p_star: Array, phi: Array, interval: float, first: int) -> Array:
     """ln E of what happened from each of the scrapes `begins` on, (begins, ..., tracks, scrapes from `first` on); 0
     before it."""
-    sums = (_since_each(begins, part, first) / after(phi, first) for part in (counts.events, counts.total))
+    sums = (since_each(begins, summed(part), first) / after(phi, first) for part in (counts.events, counts.total))
     evidence = ln_e(after(p_star, first), *sums)
     speaks = (evidence > 0).any(axis=tuple(range(1, evidence.ndim)))
     if speaks.any():  # else a gate would change nothing: most scrapes of most watches
-        later = np.arange(counts.total.shape[-1]) >= begins[speaks].reshape(-1, *[1] * counts.events.ndim)
-        k, n = np.where(later, counts.events, 0.0), np.where(later, counts.total, 0.0)
-        evidence[speaks] = gated(evidence[speaks], not_a_blip(k, n, p_star, phi, interval, later, first))
+        opened = not_a_blip(counts, begins[speaks], p_star, phi, interval, first)
+        evidence[speaks] = gated(evidence[speaks], opened)
     return evidence
-
-
-def _since_each(begins: Whole, part: Array, first: int) -> Array:
-    """Sums since each of the scrapes `begins`, (begins, ..., scrapes from `first` on); 0 before it."""
-    total = np.cumsum(part, axis=-1)
-    before = (total - part)[..., np.minimum(begins, part.shape[-1] - 1)]
-    before = before.transpose(-1, *range(part.ndim - 1))[..., None]
-    later = np.arange(first, part.shape[-1]) >= begins.reshape(-1, *[1] * part.ndim)
-    return np.where(later, total[..., first:] - before, 0.0)
 
 
 def since(counts: Counts, start: Array, interval: float) -> Counts:
