@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from watchdog.judge.compare.dispersion import least_phi
-from watchdog.judge.compare.gates import Counts, lasting, not_a_blip, recovering
+from watchdog.judge.compare.gates import Begun, Counts, lasting, not_a_blip, recovering
 from watchdog.judge.compare.pooling import both_tiers
 from watchdog.judge.compare.tiers import RATIO, Bounds, course, since
 
@@ -85,7 +85,10 @@ def test_the_excess_must_be_in_every_part_of_the_last_minute(scrape):
 
 def test_without_its_worst_stretch_the_rest_must_speak():
     blip, fault = counts([1, 2, 1, 30, 30, 30, 1, 2]), counts([8] * 8)
-    shown = [not_a_blip(each, np.array([0]), np.array([[0.013]]), np.ones((1, 1)), INTERVAL) for each in (blip, fault)]
+    shown = [
+        not_a_blip(Begun.of(each, np.array([0])), each, np.array([[0.013]]), np.ones((1, 1)), INTERVAL)
+        for each in (blip, fault)
+    ]
     assert [bool(each[0, 0, -1]) for each in shown] == [False, True]
 
 

@@ -1,6 +1,6 @@
 """One ratio or latency rule of one watch: calibrated once, then judged after every scrape from its counts so far.
 
-Nothing is kept between scrapes but the samples: the same samples give the same finding, also after a restart.
+The same samples give the same finding, also after a restart: what an earlier look saw only spares work.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def lasting(
     opened = opened & (ages >= start + scrapes * interval - 1e-6)
     for size in {1, scrapes // 2} - {0, scrapes}:
         parts = scrapes // size
-        part_k, part_n = trailing(counts.events, size), trailing(counts.total, size)
+        part_k, part_n = (trailing(each, size) if size > 1 else each for each in (counts.events, counts.total))
         over = (part_k > bound * part_n) | (part_n <= 0)
         every = over.copy()
         for back in range(size, parts * size, size):
@@ -93,29 +93,53 @@ def lasting(
     return opened[..., first - skipped :]
 
 
-def not_a_blip(counts: Counts, begins: Whole, p_star: Array, phi: Array, interval: float, first: int = 0) -> Flags:
+@dataclass(frozen=True)
+class Begun:
+    """What happened since each of some scrapes, `begins`, told for the scrapes from number `first` on."""
+
+    begins: Whole
+    first: int
+    k: Array
+    """Events, (begins, ..., tracks, scrapes)."""
+    n: Array
+    """Requests, (begins, ..., 1, scrapes)."""
+    sums: tuple[Array, Array]
+    """Events and requests since the first scrape of all, see `summed`."""
+
+    @classmethod
+    def of(cls, counts: Counts, begins: Whole, first: int = 0) -> Begun:
+        """The sums of these counts."""
+        sums = summed(counts.events), summed(counts.total)
+        k, n = (since_each(begins, each, first) for each in sums)
+        return cls(begins, first, k, n, sums)
+
+    def some(self, which: Whole) -> Begun:
+        """Those of some of the beginnings, by number."""
+        return Begun(self.begins[which], self.first, self.k[which], self.n[which], self.sums)
+
+
+def not_a_blip(begun: Begun, counts: Counts, p_star: Array, phi: Array, interval: float) -> Flags:
     """Gate of each beginning of the fine tier, (begins, ..., tracks, scrapes): without their worst 45 s in a row, the
-    counts since then still speak against p*. Told for the scrapes from number `first` on.
+    counts since then still speak against p*.
 
     Speak: their ln likelihood ratio at its best is over 1.5, after two minutes over 2.5; with little traffic over .5.
     """
-    width = max(1, round(_BLIP / interval))
-    k, n = summed(counts.events), summed(counts.total)
+    first, (k, n), width = begun.first, begun.sums, max(1, round(_BLIP / interval))
     over = summed(counts.events - p_star * counts.total)
     ends = np.arange(1, over.shape[-1])
-    begun = np.minimum(begins, len(ends)).reshape(-1, *[1] * over.ndim)
+    begin = np.minimum(begun.begins, len(ends)).reshape(-1, *[1] * over.ndim)
     # A stretch that would reach back over the beginning is as long as there is since then.
-    whole, short = windows(over[..., 1:], width), over[..., 1:] - before_each(begins, over)
-    excess = np.where(ends - width >= begun, whole, np.where(ends > begun, short, -np.inf))
+    whole, short = windows(over[..., 1:], width), over[..., 1:] - before_each(begun.begins, over)
+    excess = np.where(ends - width >= begin, whole, np.where(ends > begin, short, -np.inf))
     last = _highest(excess, first) + 1
-    stretch = np.maximum(last - width, begun), last
-    rest_k, rest_n = (since_each(begins, sums, first) - _between(sums, *stretch) for sums in (k, n))
-    recent = n[..., first + 1 :] - _taken(n, np.maximum(ends[first:] - width, begun))
-    ages = np.maximum(ends[first:] - begun, 0) * interval
+    stretch = np.maximum(last - width, begin), last
+    recent = n[..., first + 1 :] - _taken(n, np.maximum(ends[first:] - width, begin))
+    ages = np.maximum(ends[first:] - begin, 0) * interval
     often = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum(ages - LASTING, 0), _SPEAKS_MOST)
     star, scale = after(p_star, first), after(phi, first)
     # Where p* lets less than one event be expected in so short a stretch, a blip can hardly be evidence.
     wanted = np.where(star * recent >= scale, often, _SPEAKS_RARE)
+    rest_k, rest_n = begun.k - _between(k, *stretch), begun.n - _between(n, *stretch)
     opened: Flags = best_ratio(star, rest_k / scale, rest_n / scale) > wanted
     return opened
 

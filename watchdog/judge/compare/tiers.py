@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, Whole, after, since_each, summed
+from watchdog.judge.compare.arrays import Array, Whole, after
 from watchdog.judge.compare.eprocess import ln_e, null_bound
-from watchdog.judge.compare.gates import GROSS_LASTING, Counts, fine_gates, gated, lasting, not_a_blip
+from watchdog.judge.compare.gates import GROSS_LASTING, Begun, Counts, fine_gates, gated, lasting, not_a_blip
 
 UNLEARNED_START = 60.0
 """Seconds after the deploy that the fine tier leaves out where nothing is known of this service's starts."""
@@ -114,6 +114,8 @@ def _gross(counts: Counts, bounds: Bounds, interval: float, traffic: Array, firs
 
 def gross_evidence(counts: Counts, bound: Array, phi: Array, interval: float, first: int = 0) -> Array:
     """ln E of the gross tier, behind its gate; only for the scrapes from number `first` on."""
+    if (bound >= 1).all():  # no rate is over it
+        return np.zeros((*counts.events.shape[:-1], counts.total.shape[-1] - first))
     k, n = (np.cumsum(part, axis=-1)[..., first:] / after(phi, first) for part in (counts.events, counts.total))
     evidence = ln_e(bound, k, n)
     if not (evidence > 0).any():
@@ -141,11 +143,11 @@ def fine_evidence(counted: Counts, p_star: Array, phi: Array, interval: float, f
 def _from(begins: Whole, counts: Counts, p_star: Array, phi: Array, interval: float, first: int) -> Array:
     """ln E of what happened from each of the scrapes `begins` on, (begins, ..., tracks, scrapes from `first` on); 0
     before it."""
-    sums = (since_each(begins, summed(part), first) / after(phi, first) for part in (counts.events, counts.total))
-    evidence = ln_e(after(p_star, first), *sums)
-    speaks = (evidence > 0).any(axis=tuple(range(1, evidence.ndim)))
-    if speaks.any():  # else a gate would change nothing: most scrapes of most watches
-        opened = not_a_blip(counts, begins[speaks], p_star, phi, interval, first)
+    begun, scale = Begun.of(counts, begins, first), after(phi, first)
+    evidence = ln_e(after(p_star, first), begun.k / scale, begun.n / scale)
+    speaks = np.flatnonzero((evidence > 0).any(axis=tuple(range(1, evidence.ndim))))
+    if speaks.size:  # else a gate would change nothing: most scrapes of most watches
+        opened = not_a_blip(begun.some(speaks), counts, p_star, phi, interval)
         evidence[speaks] = gated(evidence[speaks], opened)
     return evidence
 
