@@ -7,7 +7,7 @@ from math import isnan
 
 from bench.rollback import design, learning, limits
 from bench.rollback.plots import Point, plot
-from bench.rollback.running import WAYS
+from bench.rollback.running import SMALLER, WAYS
 from bench.rollback.scenarios import BAD, GOOD
 from bench.rollback.scores import Cell
 from bench.rollback.tables import Scores, by_rate, false_share, markdown, percent, seconds, slashed
@@ -30,6 +30,9 @@ def page(facts: Mapping[str, str], command: str, scores: Scores, noises: Sequenc
         ),
         "## Against the design's reference",
         design.compared(scores, rates),
+        "## What a smaller budget costs",
+        _BUDGET_WORDS,
+        *(_by_budget(scores, noise, rates) for noise in noises),
         "## Good deploys: false rollbacks of our engine",
         _FALSE_WORDS,
         *(_false(scores, noise, rates) for noise in noises),
@@ -58,6 +61,10 @@ Noise: *binomial* is chance alone; *over-dispersed* moves the error rate (σ .45
 30 s; *slow and bursty* moves them (σ .2 and .04) with a memory of 5 min and adds bursts of errors ×4 and latency
 ×1.25, one an hour. The services of a column are the same ones for every scenario with the same past; what follows the
 deploy is drawn anew. A pod that never becomes ready is not here: a rule of its own says so, without statistics."""
+_BUDGET_WORDS = """\
+The same watches, rolled back at the evidence that a smaller `false_rollback_budget` asks for. No test has no false
+rollbacks but one that finds nothing: by Wald's bound, the requests that any test needs grow with the logarithm of one
+over the budget."""
 _INCONCLUSIVE_WORDS = """\
 Percent of watches that ended without a trip and whose traffic could not have shown errors or slow requests five times
 as frequent. They never roll back; the revision does not become known good."""
@@ -89,15 +96,28 @@ def plots(scores: Scores, noises: Sequence[str], rates: Sequence[float]) -> dict
     return out
 
 
+_TIMED = ("errors 1→5 %", "latency ×1.5")
+"""Scenarios of which the tables of ways tell the time to detect too."""
+
+
 def _side_by_side(scores: Scores, noise: str, rates: Sequence[float]) -> str:
-    columns = ("nothing changes", "errors 1→5 %", "latency ×1.5", "cold start, learnt", "30-s blip")
+    columns = ("nothing changes", *_TIMED, "cold start, learnt", "30-s blip")
+    return _ways(scores, noise, rates, WAYS, columns)
+
+
+def _by_budget(scores: Scores, noise: str, rates: Sequence[float]) -> str:
+    return _ways(scores, noise, rates, (WAYS[0], *SMALLER), ("nothing changes", *_TIMED))
+
+
+def _ways(scores: Scores, noise: str, rates: Sequence[float], ways: Sequence[str], columns: Sequence[str]) -> str:
+    """A table with a row for each way; in its cells what is found at each rate."""
     rows = [[f"{noise} noise, {slashed(rates)} requests/s", *columns]]
-    for way in WAYS:
+    for way in ways:
         row = [way]
         for scenario in columns:
             cells = [scores[noise, rate, scenario, way] for rate in rates]
             text = " / ".join(percent(cell.share) for cell in cells) + " %"
-            if scenario in ("errors 1→5 %", "latency ×1.5"):
+            if scenario in _TIMED:
                 text += " in " + " / ".join(seconds(cell.median) for cell in cells) + " s"
             row.append(text)
         rows.append(row)

@@ -73,8 +73,3 @@ def _cell(seconds: Array, inconclusive: float, phi: Sequence[Mapping[str, float]
     middle, late = np.percentile(found, [50, 90]) if len(found) else (np.nan, np.nan)
     typical = {name: float(np.median([each[name] for each in phi])) for name in phi[0]}
     return Cell(len(seconds), len(found), float(middle), float(late), inconclusive, typical)
-
-
-def by_budget(answers: Iterable[Answer], noise: str, scenario: str) -> Array:
-    """Our largest pooled ln E of every watch of a scenario, at all rates."""
-    return np.concatenate([a.most[scenario] for a in answers if a.task.noise.name == noise and scenario in a.most])

@@ -5,7 +5,7 @@ import pytest
 from bench.rollback import design, learning, limits
 from bench.rollback.__main__ import RATES
 from bench.rollback.page import page
-from bench.rollback.running import WAYS
+from bench.rollback.running import SMALLER, WAYS
 from bench.rollback.scenarios import BAD, COLD, EVERY, OFTEN
 from bench.rollback.scores import Cell
 from bench.rollback.services import NOISES
@@ -19,7 +19,9 @@ def scores(**changes):
     good, bad = Cell(500, 0, float("nan"), float("nan"), 0, PHI), Cell(500, 500, 60, 60, 0, PHI)
     usual = {scenario.name: bad if scenario.bad else good for scenario in EVERY}
     cells = {**usual, **{name: cell for name, cell in changes.items() if name in usual}}
-    return {(n, r, s, way): cell for n in NAMES for r in RATES for s, cell in cells.items() for way in WAYS}
+    return {
+        (n, r, s, way): cell for n in NAMES for r in RATES for s, cell in cells.items() for way in (*WAYS, *SMALLER)
+    }
 
 
 def limit(name):
@@ -89,3 +91,9 @@ def test_cold_starts_have_more_runs():
 def test_the_page_has_a_row_for_every_scenario():
     written = page({"date": "today"}, "python -m bench.rollback", scores(), NAMES, RATES)
     assert [s.name for s in EVERY if f"\n| {s.name} |" not in written] == [COLD[0]]
+
+
+def test_the_page_tells_what_a_smaller_budget_costs_for_each_noise():
+    written = page({"date": "today"}, "python -m bench.rollback", scores(), NAMES, RATES)
+    perfect = "0 / 0 / 0 / 0 % | 100 / 100 / 100 / 100 % in 60 / 60 / 60 / 60 s |"
+    assert written.count(f"\n| ours, budget .1 % | {perfect}") == len(NAMES)

@@ -1,5 +1,6 @@
 """The rollback bench's own parts: what it draws, how it scores, when its short version fails."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from bench.rollback import others, ours, quick, scenarios
 from bench.rollback.__main__ import compare
 from bench.rollback.plots import plot
-from bench.rollback.running import WAYS, Task, run
+from bench.rollback.running import SMALLER, WAYS, Task, run
 from bench.rollback.scores import Cell, table
 from bench.rollback.services import EDGES, INTERVAL, NOISES, WATCH, Moves, Stretch, missing, observe
 from bench.rollback.tables import percent
@@ -39,7 +40,14 @@ def test_five_times_the_errors_are_found_and_nothing_else(answer):
 
 
 def test_every_way_judges_every_scenario(answer):
-    assert {frozenset(ways) for ways in answer.when.values()} == {frozenset(WAYS)}
+    assert {frozenset(ways) for ways in answer.when.values()} == {frozenset((*WAYS, *SMALLER))}
+
+
+def test_a_smaller_budget_is_never_sooner(answer):
+    found = answer.when["errors 1→5 %"]
+    for sooner, later in itertools.pairwise((WAYS[0], *SMALLER)):
+        assert (found[sooner] <= found[later]).all()
+    assert np.nanmean(found["ours, budget .1 %"]) > np.nanmean(found[WAYS[0]])
 
 
 def test_many_watches_at_once_are_judged_as_each_is_alone():
