@@ -17,7 +17,7 @@ test: $(DEV)  ## everything: lint, types, layers, unit tests, and the tests agai
 	scripts/build-cluster --begin
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --ignore tests/real --ignore tests/chart --cov --cov-report= tests
-	$(BIN)/python -m pytest --cov --cov-append --cov-report=term:skip-covered --durations=10 -m slow --ignore tests/real --ignore tests/chart tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-append --cov-report=term:skip-covered --durations=10 -m slow --ignore tests/real --ignore tests/chart tests
 	scripts/build-cluster
 	$(BIN)/python -m pytest -n 2 --durations=15 tests/chart tests/real
 

@@ -151,6 +151,7 @@ def test_an_address_in_use_is_a_clear_error(shop: Shop) -> None:
         app.close()
 
 
+@pytest.mark.slow
 def test_a_receiver_that_is_down_delays_nobody(shop: Shop, httpserver: Any) -> None:
     httpserver.expect_request("/up").respond_with_data("")
     receivers = {"down": f"http://127.0.0.1:{free_port()}/", "up": httpserver.url_for("/up")}

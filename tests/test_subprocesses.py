@@ -81,6 +81,7 @@ def test_without_input_it_reads_nothing_rather_than_wait():
     assert run(python("import sys; print(repr(sys.stdin.read()))"), timeout=SECONDS).out == "''\n"
 
 
+@pytest.mark.slow
 def test_when_time_is_up_its_children_end_too():
     code = (
         "import subprocess, sys, time\n"
@@ -96,6 +97,7 @@ def test_when_time_is_up_its_children_end_too():
     assert gone(child)
 
 
+@pytest.mark.slow
 def test_a_program_that_ignores_sigterm_is_killed():
     done = run(
         python("import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"),

@@ -80,7 +80,7 @@ _BAD = {scenario.name for scenario in BAD}
 
 
 def _limit(scenario: str, rate: float) -> str:
-    """How long any test needs, for a bad deploy; where to read what fewer false rollbacks would cost, for a good one."""
+    """How long any test needs, for a bad deploy; for a good one, where to read what fewer rollbacks would cost."""
     if scenario not in _BAD:
         return "; what fewer cost is below"
     for each in BAD:

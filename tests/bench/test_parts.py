@@ -19,6 +19,7 @@ from bench.report import Result, Row, Skipped
 from watchdog.engine.loop import LOOKS_A_TURN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("watches", [2, LOOKS_A_TURN + 1])
 def test_turns_are_timed_with_and_without_rules_due(tmp_path: Path, watches: int):
     turns = ticks.timed_turns(watches, cycles=2, file=tmp_path / "state.db")
@@ -49,6 +50,7 @@ def test_looks_are_measured_where_following_finds_what_all_samples_find(
     assert 0 < read.median < read.baseline.value
 
 
+@pytest.mark.slow
 def test_the_daemon_to_measure_starts_and_ends(tmp_path: Path):
     place = daemons._made(tmp_path / "warm")
     daemons._warm_up(place)

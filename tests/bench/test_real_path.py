@@ -114,6 +114,7 @@ def followed(history: FakeHistory, earlier: tuple[float, ...]) -> tuple[dict[str
     return courses, tripped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("starts", ["at once", "cold"])
 def test_the_daemon_s_looks_end_as_the_bench_s_arrays_do(starts: str):
     rng, many, noise = np.random.default_rng(5), len(DEPLOYS), NOISES[1]

@@ -158,6 +158,7 @@ def reference(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("needed", "status", "said"),
     [

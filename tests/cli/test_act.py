@@ -9,6 +9,8 @@ import pytest
 from tests.cli.shop import Shop, ended, until
 from watchdog.store import open_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def two(shop: Shop) -> Shop:

@@ -49,6 +49,7 @@ def test_its_programs_answer_as_a_command_target_must(stage: CommandStage, tmp_p
     assert [i.state for i in snapshot.instances] == ["running"]
 
 
+@pytest.mark.slow
 def test_crashes_are_told_and_a_rollback_brings_it_back(stage: CommandStage, tmp_path: Path):
     shop, reading = guarded(stage, tmp_path), CommandPlatform()
     stage.deploy(threading.Event())

@@ -48,6 +48,7 @@ class Rolling(Served):
             self.history.scraped("buckets", at, count, pod=pod, le=le)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to_new", [0.5, 0.1], ids=["half of the traffic", "a tenth of the traffic"])
 @pytest.mark.parametrize("compared", [ERRORS, LATENCY], ids=["errors", "latency"])
 def test_what_hits_old_pods_alike_is_not_the_new_version(compared: Rule, to_new: float):
@@ -60,6 +61,7 @@ def test_what_hits_old_pods_alike_is_not_the_new_version(compared: Rule, to_new:
     assert g.watch.state is WatchState.passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to_new", [0.5, 0.1], ids=["half of the traffic", "a tenth of the traffic"])
 @pytest.mark.parametrize("compared", [ERRORS, LATENCY], ids=["errors", "latency"])
 def test_what_hits_only_new_pods_is(compared: Rule, to_new: float):

@@ -117,6 +117,7 @@ def test_without_history_the_other_rules_decide():
     assert "nothing is known of errors-vs-before before this deploy" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unsure", "state"), [("hold", WatchState.held), ("pass", WatchState.passed)])
 def test_little_traffic_makes_the_watch_longer_and_is_left_to_a_person(unsure: str, state: WatchState):
     watch = {"bake_time": "10m", "initial_delay": "10s", "interval": "5s", "settle": "2s", "unsure": unsure}

@@ -34,6 +34,7 @@ def _quiet() -> Iterator[None]:
 Happenings = list[tuple[str, int]]
 
 
+@pytest.mark.slow
 @LAWS
 @given(happenings(*HARM, *HARMLESS, *PEOPLE, *TROUBLE), st.integers(0, 999))
 def test_the_laws_hold_in_any_world(happening: Happenings, seed: int) -> None:
@@ -62,6 +63,7 @@ def test_once_all_is_quiet_what_runs_is_recorded(happening: Happenings, seed: in
         assert running.recorded == {"name": world.world.running}
 
 
+@pytest.mark.slow
 @LAWS
 @given(happenings(*HARMLESS, "good_deploy"), st.integers(0, 999))
 def test_without_evidence_of_harm_nothing_is_ever_condemned(happening: Happenings, seed: int) -> None:
@@ -73,6 +75,7 @@ def test_without_evidence_of_harm_nothing_is_ever_condemned(happening: Happening
     assert not any(w.condemned_at for w in world.store.watches("shop", limit=1000))
 
 
+@pytest.mark.slow
 @LAWS
 @given(happenings(*HARM, *HARMLESS), st.integers(0, 999))
 def test_dry_run_never_acts(happening: Happenings, seed: int) -> None:

@@ -29,6 +29,7 @@ def test_a_good_answer(wire):
     assert b"GET /x HTTP/1.1" in wire.requests[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "data"),
     [

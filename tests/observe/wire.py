@@ -107,9 +107,12 @@ def serving() -> Iterator[Wire]:
             thread.join(5)
 
 
+_TLS_HANDSHAKE = b"\x16"
+
+
 def _request(connection: socket.socket) -> bytes:
     request = b""
-    while b"\r\n\r\n" not in request:
+    while b"\r\n\r\n" not in request and not request.startswith(_TLS_HANDSHAKE):
         chunk = connection.recv(65536)
         if not chunk:
             break

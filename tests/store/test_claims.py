@@ -9,6 +9,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
+
 from tests.store.examples import T0, at
 from watchdog.store import open_store
 from watchdog.store.base import Store
@@ -68,6 +70,7 @@ store.close()
 """
 
 
+@pytest.mark.slow
 def test_of_several_processes_one_gets_the_claim_and_one_makes_the_tables(database_url: str) -> None:
     started = [
         subprocess.Popen(

@@ -92,6 +92,7 @@ def test_what_scrapes_have_in_common_counts_too(store: Store) -> None:
     assert seconds(store) == list(range(dropped, 100))
 
 
+@pytest.mark.slow
 def test_many_are_dropped_in_several_turns(store: Store) -> None:
     for second in range(2_500):
         store.keep_scrape(scrape(second, 1.0))

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.store.examples import bookmark, event, measurement, rollback, watch
 from watchdog.store import open_store
 from watchdog.store.base import Step
@@ -35,6 +37,7 @@ def step(number: int) -> Step:
     )
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_every_step_whole(database_url: str) -> None:
     told = 0
     for _ in range(4):

@@ -6,6 +6,7 @@ import tempfile
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -173,4 +174,4 @@ def everything(store: Store) -> dict[str, Any]:
 
 
 TwoStores.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
-TestTwoStores = TwoStores.TestCase
+TestTwoStores = pytest.mark.slow(TwoStores.TestCase)

@@ -30,6 +30,7 @@ def test_these_are_all(operations):
     assert sorted(operations) == sorted(OPERATIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_answers_are_as_declared(operations, label):
     @given(case=operations[label].as_strategy())

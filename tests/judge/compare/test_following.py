@@ -150,6 +150,7 @@ def assert_same(one: Finding, other: Finding) -> None:
     assert one.course == pytest.approx(other.course, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MEASURES)
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 1_000_000), scrapes=st.sampled_from([3, 20, 60]))
@@ -159,6 +160,7 @@ def test_following_finds_what_all_samples_find(kind: str, seed: int, scrapes: in
         assert_same(followed, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ratio", "latency"])
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 1_000_000))
@@ -170,6 +172,7 @@ def test_so_it_does_beside_old_pods(kind: str, seed: int):
         assert_same(followed, whole)
 
 
+@pytest.mark.slow
 def test_these_worlds_have_good_deploys_and_bad_ones():
     for kind in ("ratio", "latency"):
         found = (

@@ -153,6 +153,7 @@ def test_a_throttling_api_server_is_waited_for(api: Api, platform: HelmPlatform,
     assert second - first >= 1
 
 
+@pytest.mark.slow
 def test_a_watch_that_is_throttled_waits_as_long_as_it_is_told(
     api: Api, platform: HelmPlatform, pattern: Target, woken: Woken
 ):
@@ -163,6 +164,7 @@ def test_a_watch_that_is_throttled_waits_as_long_as_it_is_told(
     assert second - first >= 2
 
 
+@pytest.mark.slow
 def test_rights_that_are_taken_away_and_given_back(
     api: Api, platform: HelmPlatform, pattern: Target, woken: Woken, caplog: pytest.LogCaptureFixture
 ):
