@@ -107,6 +107,8 @@ def _pods(cluster: Cluster, namespace: str, *labels: str) -> set[str]:
 def evict(cluster: Cluster, namespace: str) -> None:
     """As `kubectl drain` does."""
     for pod in cluster.pods(namespace):
+        if pod["metadata"].get("deletionTimestamp"):  # of the version before; it may be gone at any moment
+            continue
         name = pod["metadata"]["name"]
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": namespace}}
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
