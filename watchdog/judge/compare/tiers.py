@@ -130,12 +130,13 @@ def fine_evidence(counted: Counts, p_star: Array, phi: Array, interval: float, f
     Each beginning has its own gate against blips; the gates for all of them are not applied here.
     """
     begins = np.array([0, *(round(n * RENEWED / interval) for n in range(1, RENEWALS + 1))])
+    begun = int(np.searchsorted(begins, max(1, counted.total.shape[-1])))
     many = max(1, _AT_ONCE // max(1, counted.events[..., first:].size))
     axes = [1] * counted.events.ndim
-    out: Array = np.array(-np.inf)
-    for at in range(0, len(begins), many):
-        part = _from(begins[at : at + many], counted, p_star, phi, interval, first)
-        weighted = part + _LN_SHARES[at : at + many].reshape(-1, *axes)
+    out: Array = np.logaddexp.reduce(_LN_SHARES[begun:])  # nothing has happened since those: E = 1
+    for at in range(0, begun, many):
+        part = _from(begins[at : min(at + many, begun)], counted, p_star, phi, interval, first)
+        weighted = part + _LN_SHARES[at : at + len(part)].reshape(-1, *axes)
         out = np.logaddexp(out, np.logaddexp.reduce(weighted, axis=0))
     return out
 
