@@ -32,13 +32,12 @@ lint: $(DEV)
 	$(BIN)/deptry .
 
 unit: $(DEV)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" --ignore tests/real tests
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" --ignore tests/real --ignore tests/chart tests
 
-# tests/chart needs the Helm that build-cluster builds: where that is not there yet, `make check` skips it.
-real: $(DEV)  ## only the tests against real Docker, Kubernetes, Prometheus and PostgreSQL
+real: $(DEV)  ## only the tests against real Docker, Kubernetes, Helm, Prometheus and PostgreSQL
 	scripts/test-deps
 	scripts/build-cluster
-	$(BIN)/python -m pytest -n 2 --durations=15 tests/real
+	$(BIN)/python -m pytest -n 2 --durations=15 tests/chart tests/real
 
 bench: $(DEV)  ## measure, and print a table with the machine and the versions
 	scripts/test-deps

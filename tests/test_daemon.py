@@ -22,6 +22,8 @@ from watchdog.daemon import Daemon
 from watchdog.errors import BadConfig, StoreDamaged, StoreUnavailable
 from watchdog.settings import load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
@@ -151,7 +153,6 @@ def test_an_address_in_use_is_a_clear_error(shop: Shop) -> None:
         app.close()
 
 
-@pytest.mark.slow
 def test_a_receiver_that_is_down_delays_nobody(shop: Shop, httpserver: Any) -> None:
     httpserver.expect_request("/up").respond_with_data("")
     receivers = {"down": f"http://127.0.0.1:{free_port()}/", "up": httpserver.url_for("/up")}
@@ -191,7 +192,6 @@ def test_it_ends_in_the_middle_of_a_turn(shop: Shop, monkeypatch: pytest.MonkeyP
         daemon.close = lambda: None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(shop: Shop, number: int) -> None:
     port = free_port()

@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.shop import Shop
 
+pytestmark = pytest.mark.slow
+
 STATUS = {
     "name", "environment", "platform", "mode", "state", "headline", "revision", "revision_seen_at", "summary",
     "known_good", "rollback_to", "pause", "watch",

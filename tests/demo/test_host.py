@@ -23,6 +23,8 @@ from watchdog.model.target import Target
 from watchdog.observe.command import CommandPlatform
 from watchdog.settings import load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[CommandStage]:
@@ -49,7 +51,6 @@ def test_its_programs_answer_as_a_command_target_must(stage: CommandStage, tmp_p
     assert [i.state for i in snapshot.instances] == ["running"]
 
 
-@pytest.mark.slow
 def test_crashes_are_told_and_a_rollback_brings_it_back(stage: CommandStage, tmp_path: Path):
     shop, reading = guarded(stage, tmp_path), CommandPlatform()
     stage.deploy(threading.Event())

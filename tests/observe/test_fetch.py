@@ -76,6 +76,7 @@ def test_a_reset_before_the_answer(wire, data):
     assert str(failure(wire.url)) in ("it reset the connection", "it closed the connection without an answer")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"], ids=["headers", "body"])
 def test_silence_is_told_alike_by_the_sockets_own_limit_and_the_whole_ones(wire, start, monkeypatch):
     wire.hangs(start)

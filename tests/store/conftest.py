@@ -13,6 +13,8 @@ from watchdog.store import open_store
 from watchdog.store.base import Store
 
 _numbers = count(1)
+_POSTGRES = pytest.param("postgresql", marks=pytest.mark.slow)
+"""It starts a server."""
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,7 @@ def postgres_url(postgres_server: str) -> str:
     return postgres_server.replace("/postgres?", f"/{name}?")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", _POSTGRES])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty state that several processes can open."""
     if request.param == "sqlite":
@@ -41,7 +43,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue("postgres_url")
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", _POSTGRES])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store of each kind."""
     if request.param == "postgresql":

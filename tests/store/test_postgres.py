@@ -13,6 +13,8 @@ from watchdog.store import open_store
 from watchdog.store.base import Step
 from watchdog.store.sql import SqlStore
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_second_replica_finds_what_the_first_wrote(postgres_url: str) -> None:
     first, second = open_store(postgres_url), open_store(postgres_url.replace("postgresql:", "postgres:"))

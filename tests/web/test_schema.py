@@ -4,6 +4,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = [
     "GET /healthz",
     "GET /readyz",
@@ -30,7 +32,6 @@ def test_these_are_all(operations):
     assert sorted(operations) == sorted(OPERATIONS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_answers_are_as_declared(operations, label):
     @given(case=operations[label].as_strategy())

@@ -15,6 +15,8 @@ from watchdog.model.target import HelmSpec, Target
 from watchdog.observe.helm import release_stream as helm_releases
 from watchdog.observe.helm.platform import HelmPlatform
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 25, 13, tzinfo=UTC)
 
 
@@ -153,7 +155,6 @@ def test_a_throttling_api_server_is_waited_for(api: Api, platform: HelmPlatform,
     assert second - first >= 1
 
 
-@pytest.mark.slow
 def test_a_watch_that_is_throttled_waits_as_long_as_it_is_told(
     api: Api, platform: HelmPlatform, pattern: Target, woken: Woken
 ):
@@ -164,7 +165,6 @@ def test_a_watch_that_is_throttled_waits_as_long_as_it_is_told(
     assert second - first >= 2
 
 
-@pytest.mark.slow
 def test_rights_that_are_taken_away_and_given_back(
     api: Api, platform: HelmPlatform, pattern: Target, woken: Woken, caplog: pytest.LogCaptureFixture
 ):
