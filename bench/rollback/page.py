@@ -12,6 +12,9 @@ from bench.rollback.scenarios import BAD, GOOD
 from bench.rollback.scores import Cell
 from bench.rollback.tables import Scores, by_rate, false_share, markdown, percent, seconds, slashed
 
+_TIMED = ("errors 1→5 %", "latency ×1.5")
+"""Bad deploys of which the plots, and the tables of ways, tell the time to detect."""
+
 
 def page(facts: Mapping[str, str], command: str, scores: Scores, noises: Sequence[str], rates: Sequence[float]) -> str:
     """The whole page."""
@@ -23,11 +26,7 @@ def page(facts: Mapping[str, str], command: str, scores: Scores, noises: Sequenc
         "## The ways side by side",
         *(_side_by_side(scores, noise, rates) for noise in noises),
         "Better is lower and further left; larger marks found more.",
-        *(
-            f"![{noise}]({plot_name(noise, scenario)})"
-            for noise in noises
-            for scenario in ("errors 1→5 %", "latency ×1.5")
-        ),
+        *(f"![{noise}]({plot_name(noise, scenario)})" for noise in noises for scenario in _TIMED),
         "## Against the design's reference",
         design.compared(scores, rates),
         "## What a smaller budget costs",
@@ -84,7 +83,7 @@ def plots(scores: Scores, noises: Sequence[str], rates: Sequence[float]) -> dict
     """File → SVG."""
     out = {}
     for noise in noises:
-        for scenario in ("errors 1→5 %", "latency ×1.5"):
+        for scenario in _TIMED:
             series: dict[str, list[Point]] = {}
             for way in WAYS:
                 for rate in rates:
@@ -94,10 +93,6 @@ def plots(scores: Scores, noises: Sequence[str], rates: Sequence[float]) -> dict
             title = f"{scenario}, {noise} noise; one mark a rate"
             out[plot_name(noise, scenario)] = plot(title, series)
     return out
-
-
-_TIMED = ("errors 1→5 %", "latency ×1.5")
-"""Scenarios of which the tables of ways tell the time to detect too."""
 
 
 def _side_by_side(scores: Scores, noise: str, rates: Sequence[float]) -> str:

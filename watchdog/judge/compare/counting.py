@@ -15,7 +15,7 @@ from watchdog.judge.compare.arrays import Array, Flags, plain
 from watchdog.judge.compare.calibrate import Calibrated, History, calibrate
 from watchdog.judge.compare.concurrent import bounds_beside
 from watchdog.judge.compare.dispersion import FEWEST
-from watchdog.judge.compare.gates import Counts, same_scrapes
+from watchdog.judge.compare.gates import Counts
 from watchdog.judge.compare.latency import choose_edges
 from watchdog.judge.compare.pooling import BUDGET, GROSS_SHARE, both_tiers, needed
 from watchdog.judge.compare.power import smallest_factor, tells
@@ -161,15 +161,14 @@ class Seen:
     @property
     def nbytes(self) -> int:
         """Of memory, for the numbers."""
-        known = [self.after] if self.beside is None else [self.after, self.beside]
-        parts = [part for counts in known for part in (counts.events, counts.total, counts.reach)]
-        return sum(part.nbytes for part in (*parts, self.course.gross, self.course.fine, self.evidence))
+        beside = self.beside.nbytes if self.beside is not None else 0
+        return self.after.nbytes + beside + self.course.gross.nbytes + self.course.fine.nbytes + self.evidence.nbytes
 
     def unchanged(self, after: Counts, beside: Counts | None) -> int:
         """How many of the first scrapes are as they were."""
         if self.beside is None or beside is None:
-            return same_scrapes(self.after, after) if self.beside is beside else 0
-        return min(same_scrapes(self.after, after), same_scrapes(self.beside, beside))
+            return self.after.alike(after) if self.beside is beside else 0
+        return min(self.after.alike(after), self.beside.alike(beside))
 
 
 def seen_of(

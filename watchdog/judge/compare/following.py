@@ -38,12 +38,11 @@ class Carried:
     def size(self) -> int:
         """About how many bytes of memory it holds."""
         tallies = [tally for tally in (self.new, self.old) if tally is not None]
-        arrays = [part for t in tallies for part in (t.counts.events, t.counts.total, t.counts.reach)]
         keys = [key for t in tallies for instance in t.instances.values() for _, key in instance.values]
         gauges = [series for found in self.gauges.values() for series in found]
         labels = [text for series in gauges for text in series.labels.values()]
         return (
-            sum(part.nbytes for part in arrays)
+            sum(tally.counts.nbytes for tally in tallies)
             + (self.seen.nbytes if self.seen else 0)
             + sum(_COUNTER + len(key) for key in keys)
             + sum(_GAUGE + 16 * len(series) for series in gauges)

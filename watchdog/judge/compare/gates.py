@@ -37,13 +37,18 @@ class Counts:
         """From scrape number `first` on."""
         return Counts(self.events[..., first:], self.total[..., first:], self.reach[..., first:])
 
+    def alike(self, other: Counts) -> int:
+        """How many of the first scrapes are the same in both."""
+        many = min(self.total.shape[-1], other.total.shape[-1])
+        differs = self.total[..., :many] != other.total[..., :many]
+        differs = differs | (self.reach[..., :many] != other.reach[..., :many])
+        differs = (differs | (self.events[..., :many] != other.events[..., :many])).any(axis=-2)
+        return int(differs.argmax()) if differs.any() else many
 
-def same_scrapes(one: Counts, other: Counts) -> int:
-    """How many of the first scrapes are alike in both."""
-    many = min(one.total.shape[-1], other.total.shape[-1])
-    differs = (one.total[..., :many] != other.total[..., :many]) | (one.reach[..., :many] != other.reach[..., :many])
-    differs = (differs | (one.events[..., :many] != other.events[..., :many])).any(axis=-2)
-    return int(differs.argmax()) if differs.any() else many
+    @property
+    def nbytes(self) -> int:
+        """Of memory, for the numbers."""
+        return self.events.nbytes + self.total.nbytes + self.reach.nbytes
 
 
 def gated(evidence: Array, opened: Flags) -> Array:
