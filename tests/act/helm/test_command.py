@@ -34,6 +34,11 @@ def test_a_kubeconfig_and_context_are_named():
     )  # fmt: skip
 
 
+def test_helm_4_waits_as_helm_3_does():
+    words = arguments(SPEC, 4, "5", MINUTES, "")
+    assert words[6:9] == ("--wait=legacy", "--timeout", "165s")
+
+
 @pytest.mark.parametrize(("given", "helms"), [(180, 165), (60, 48), (10, 8), (1, 1)])
 def test_helm_is_given_less_time_than_it_has(given, helms):
     assert own_timeout(timedelta(seconds=given)) == helms

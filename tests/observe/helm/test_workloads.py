@@ -102,6 +102,14 @@ def test_a_missed_progress_deadline_is_a_failure_of_who_changed_it():
     assert state("Deployment", late, changed=False) == words
 
 
+@pytest.mark.parametrize(("seconds", "failed"), [(2, True), (1, False), (-300, False)])
+def test_a_deadline_that_the_version_before_missed_is_not_the_new_ones(seconds: float, failed: bool):
+    missed = {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": at(seconds)}
+    thing = deployment(updatedReplicas=2, replicas=2, conditions=[missed])
+    thing["metadata"]["managedFields"] = [{"time": at(1), "fieldsV1": {"f:spec": {"f:template": {}}}}]
+    assert state("Deployment", thing).startswith("failed: ") is failed
+
+
 @pytest.mark.parametrize(
     ("spec", "status", "reason"),
     [

@@ -151,6 +151,21 @@ def test_never_beside_an_operation_but_over_a_dead_one(release: Release):
     assert release.statuses()[4] == "deployed"
 
 
+def test_over_a_deploy_that_missed_its_progress_deadline(release: Release):
+    """The Deployment's condition says so until the old version is ready again; Helm 4's own way to wait gives up."""
+    release.deploy()
+    release.deploy("image=local.test/nothing:1", "progressDeadlineSeconds=2", wait=False)
+
+    def late() -> bool:
+        conditions = release.cluster.get("deployment", "app", "-n", release.namespace)["status"].get("conditions", ())
+        return any(one.get("reason") == "ProgressDeadlineExceeded" for one in conditions)
+
+    wait_until(late, "the progress deadline")
+    result = release.actor.execute(release.target(), release.plan("1"), revision("1"))
+    assert result.ok, (result.reason, result.output)
+    assert release.statuses() == {1: "superseded", 2: "superseded", 3: "deployed"}
+
+
 SLOW = "command={/bin/busybox,sh,-c,sleep 6; exec /usr/bin/python3 /service.py --host 0.0.0.0 --port 8080}"
 """Ready after some seconds: a rollback to it stays in its middle for as long."""
 

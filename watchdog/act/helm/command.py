@@ -62,11 +62,20 @@ def arguments(spec: HelmSpec, major: int, revision: str, timeout: timedelta, des
     return (
         *(spec.helm, "rollback", spec.release, revision, "--namespace", spec.namespace),
         *places,
-        *("--wait", "--timeout", f"{own_timeout(timeout)}s"),
+        *(_waiting(major), "--timeout", f"{own_timeout(timeout)}s"),
         # Helm's default of 10 would delete revisions that the team's own limit keeps.
         *("--history-max", "0"),
         *(("--description", description[:DESCRIPTION_LIMIT]) if major >= 4 else ()),
     )
+
+
+def _waiting(major: int) -> str:
+    """Wait as Helm 3 does, with either.
+
+    Helm 4's own way gives up at once on a Deployment that the bad version left with a missed progress deadline, though
+    the old pods are about to be ready, and waits for custom resources that never say that they are.
+    """
+    return "--wait=legacy" if major >= 4 else "--wait"
 
 
 def own_timeout(timeout: timedelta) -> int:

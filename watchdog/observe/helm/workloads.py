@@ -151,10 +151,23 @@ def rollout(workload: Workload) -> State:
         return State(False, f"{workload.ref}: its controller has not seen the change yet")
     judge = {"Deployment": _deployment, "StatefulSet": _stateful_set, "DaemonSet": _daemon_set}[kind]
     reason = judge(thing)
-    late = kind == "Deployment" and _condition(thing, "Progressing").get("reason") == "ProgressDeadlineExceeded"
-    if late and reason:
+    if reason and kind == "Deployment" and _late(thing):
         return State(False, f"{workload.ref}: it exceeded its progress deadline; {reason}", failed=workload.touched)
     return State(not reason, f"{workload.ref}: {reason}" if reason else "")
+
+
+def _late(thing: Thing) -> bool:
+    """Whether its current template missed the progress deadline.
+
+    Where a template comes back whose ReplicaSet is still there, the controller leaves the condition of the version
+    before until the rollout gets on; a deadline lasts a second at least, so one missed in the second of the write, or
+    before, is of that version.
+    """
+    condition = _condition(thing, "Progressing")
+    missed, written = instant(condition.get("lastUpdateTime")), _written(thing)
+    if condition.get("reason") != "ProgressDeadlineExceeded":
+        return False
+    return missed is None or not written or missed > max(written)
 
 
 def _deployment(thing: Thing) -> str:
