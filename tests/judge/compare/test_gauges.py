@@ -72,14 +72,25 @@ def test_mann_kendall(values, s, variance):
 
 
 def test_theil_sen_is_the_median_slope():
-    assert growth.theil_sen(np.arange(5.0), np.array([0, 1, 2, 3, 100.0]), 0.0)[0] == 1
+    outlier = np.array([0, 1, 2, 3, 100.0])
+    assert growth.middle(growth.slopes_between(np.arange(5.0), outlier)) == 1
+
+
+def test_its_lower_bound_goes_by_sens_ranks():
+    slopes = growth.slopes_between(np.arange(5.0), np.array([0, 1, 3, 6, 10.0]))
+    assert slopes.tolist() == [1, 1.5, 2, 2, 2.5, 2.5, 3, 3, 3.5, 4]
+    assert growth.lower_bound(slopes, 0.0) == 2.5
+    assert growth.lower_bound(slopes, 16.7) == 1.5  # the (10 - 1.645·√16.7) / 2 = 1.6th: the second
+    assert growth.lower_bound(slopes, 1e9) == 1
 
 
 def test_autocorrelation_makes_a_trend_less_certain():
     rng = np.random.default_rng(7)
     slow = np.cumsum(rng.standard_normal(60)) * 0.9
-    assert growth.hamed_rao(np.arange(60.0), slow) > 1.5
-    assert growth.hamed_rao(np.arange(60.0), rng.standard_normal(60)) < 1.6
+    steps = np.arange(60.0)
+    level = slow - growth.middle(growth.slopes_between(steps, slow)) * steps
+    assert growth.hamed_rao(level, float(np.abs(slow).max())) > 1.5
+    assert growth.hamed_rao(rng.standard_normal(60), 3.0) < 1.6
 
 
 def grown(values, limit=1e9, before=None):
@@ -95,6 +106,22 @@ def test_a_leak_fails_at_half_the_watch():
     assert grown(leak[:19]).verdict is Verdict.inconclusive
     assert grown(leak[:20]).verdict is Verdict.failed
     assert "reaches its limit in" in grown(leak[:20]).sentence
+
+
+def test_a_long_watch_says_the_same_by_means_of_blocks():
+    """As many blocks as can be of one length: of 242 values 48 of five, without the first two."""
+    times, leak = np.arange(242.0), noisy(5e8, 242, sd=0.003) * (1 + 0.05 * np.arange(242) / 240)
+    found, whole = growth.trend(times, leak), growth.slopes_between(times, leak)
+    assert found is not None
+    assert found.slope == pytest.approx(growth.middle(whole), rel=0.03)
+    assert found.p < 1e-9
+    fives = (times[2:].reshape(48, 5).mean(axis=1), leak[2:].reshape(48, 5).mean(axis=1))
+    assert growth.trend(*fives) == found
+    gaps = leak.copy()
+    gaps[[3, 50, 51, 200]] = np.nan
+    with_gaps = growth.trend(times, gaps)
+    assert with_gaps is not None
+    assert with_gaps.slope == pytest.approx(found.slope, rel=0.03)
 
 
 def test_a_cache_that_fills_up_is_no_leak():
