@@ -5,11 +5,12 @@ Shapes as in `tiers`: events (..., tracks, scrapes), total (..., 1, scrapes).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from watchdog.judge.compare.arrays import Array, Flags, Whole, after, before_each, since_each, summed, trailing, windows
+from watchdog.judge.compare.arrays import Array, Flags, Whole, after, since_each, summed, trailing, windows
 from watchdog.judge.compare.eprocess import best_ratio
 
 LASTING = 60.0
@@ -87,14 +88,18 @@ def lasting(
     opened: Flags = k > expected
     ages = np.arange(skipped + 1, skipped + 1 + k.shape[-1]) * interval
     opened = opened & (ages >= start + scrapes * interval - 1e-6)
-    for size in {1, scrapes // 2} - {0, scrapes}:
+    for size in sorted({1, scrapes // 2} - {0, scrapes}):
         parts = scrapes // size
-        part_k, part_n = (trailing(each, size) if size > 1 else each for each in (counts.events, counts.total))
-        over = (part_k > bound * part_n) | (part_n <= 0)
-        every = over.copy()
-        for back in range(size, parts * size, size):
-            every[..., back:] &= over[..., :-back]
-        opened &= every | (expected < parts * _EXPECTED)
+        tells = expected >= parts * _EXPECTED
+        if tells.any():
+            part_k, part_n = (trailing(each, size) if size > 1 else each for each in (counts.events, counts.total))
+            over = (part_k > bound * part_n) | (part_n <= 0)
+            every = over.copy()
+            for back in range(size, parts * size, size):
+                every[..., back:] &= over[..., :-back]
+            opened &= every | ~tells
+        if tells.all():
+            break  # where each scrape is over, each half is
     return opened[..., first - skipped :]
 
 
@@ -133,10 +138,7 @@ def not_a_blip(begun: Begun, counts: Counts, p_star: Array, phi: Array, interval
     over = summed(counts.events - p_star * counts.total)
     ends = np.arange(1, over.shape[-1])
     begin = np.minimum(begun.begins, len(ends)).reshape(-1, *[1] * over.ndim)
-    # A stretch that would reach back over the beginning is as long as there is since then.
-    whole, short = windows(over[..., 1:], width), over[..., 1:] - before_each(begun.begins, over)
-    excess = np.where(ends - width >= begin, whole, np.where(ends > begin, short, -np.inf))
-    last = _highest(excess, first) + 1
+    last = _highest(_stretches(over, begin.ravel().tolist(), width), first) + 1
     stretch = np.maximum(last - width, begin), last
     recent = n[..., first + 1 :] - _taken(n, np.maximum(ends[first:] - width, begin))
     ages = np.maximum(ends[first:] - begin, 0) * interval
@@ -147,6 +149,18 @@ def not_a_blip(begun: Begun, counts: Counts, p_star: Array, phi: Array, interval
     rest_k, rest_n = begun.k - _between(k, *stretch), begun.n - _between(n, *stretch)
     opened: Flags = best_ratio(star, rest_k / scale, rest_n / scale) > wanted
     return opened
+
+
+def _stretches(sums: Array, begins: Sequence[int], width: int) -> Array:
+    """What came in the last `width` scrapes, at each of them, (begins, ..., scrapes); since the beginning where that is
+    less long ago, and −inf before it. From `summed` values."""
+    whole = windows(sums[..., 1:], width)
+    out = np.empty((len(begins), *whole.shape))
+    for each, begin in zip(out, begins, strict=True):
+        each[..., :begin] = -np.inf
+        each[..., begin : begin + width] = sums[..., begin + 1 : begin + 1 + width] - sums[..., begin : begin + 1]
+        each[..., begin + width :] = whole[..., begin + width :]
+    return out
 
 
 def _between(sums: Array, begin: Whole, end: Whole) -> Array:

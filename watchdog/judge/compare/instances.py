@@ -21,11 +21,12 @@ def members_of(measure: CompareMeasure, samples: Samples, edges: tuple[float, ..
     found: list[Member] = []
     if measure.signal is CompareKind.latency:
         tracks = {float("inf"): 0, **{edge: number for number, edge in enumerate(edges, 1)}}
-        texts = {series.labels.get("le", "+Inf") for series in samples.get("buckets", ())}
-        by_text = {text: tracks[edge] for text in texts if (edge := edge_of(text)) in tracks}
+        known: dict[str, int | None] = {}
         for series in samples.get("buckets", ()):
-            track = by_text.get(series.labels.get("le", "+Inf"))
-            if track is not None:
+            text = series.labels.get("le", "+Inf")
+            if text not in known:
+                known[text] = tracks.get(edge_of(text))
+            if (track := known[text]) is not None:
                 found.append((track, series))
     else:
         found = [(track, s) for track, name in enumerate(("total", "events")) for s in samples.get(name, ())]

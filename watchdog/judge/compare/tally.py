@@ -70,7 +70,9 @@ def tallied(
     done = each.at <= until
     before = tally.counts if tally else _none(shape.tracks)
     counts = _added(before, slotted(each.some(done), shape.origin, shape.interval, scrapes))
-    whole = _added(counts, slotted(each.some(~done), shape.origin, shape.interval, scrapes))
+    whole = counts
+    if not done.all():
+        whole = _added(counts, slotted(each.some(~done), shape.origin, shape.interval, scrapes))
     return Tally(until, counts, _last(found, counters.owner, series, names, until)), whole
 
 

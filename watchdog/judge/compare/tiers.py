@@ -83,7 +83,7 @@ def course(counts: Counts, bounds: Bounds, interval: float, known: Course | None
     fine = fine_evidence(counted, p_star, phi, interval, first)
     if (fine > 0).any():
         fine = gated(fine, fine_gates(counts, counted, p_star, phi, interval, start, first))
-    gross = _gross(counts, bounds, interval, traffic, 0 if known is None else known.gross.shape[-1])
+    gross = _gross(counts, counted, bounds, interval, traffic, 0 if known is None else known.gross.shape[-1])
     if known is None:
         return Course(gross, fine)
     return Course(np.concatenate((known.gross, gross), axis=-1), np.concatenate((known.fine, fine), axis=-1))
@@ -99,16 +99,16 @@ def busier(counts: Counts, usual: Array) -> Array:
     return out
 
 
-def _gross(counts: Counts, bounds: Bounds, interval: float, traffic: Array, first: int) -> Array:
-    """From the first scrape; where earlier good starts were grosser than the bound, half on a higher bound."""
+def _gross(counts: Counts, counted: Counts, bounds: Bounds, interval: float, traffic: Array, first: int) -> Array:
+    """From the first scrape; where earlier good starts were grosser than the bound, half on a higher bound, and half
+    without the start-up (`counted`)."""
     plain, phi = bounds.gross_star[..., None], 1 + (bounds.gross_phi[..., None] - 1) * traffic
     raised = np.minimum(np.maximum(plain, 1.5 * bounds.start_peak[..., None]), 1.0)
     whole = gross_evidence(counts, raised, phi, interval, first)
     if not (raised > plain).any():
         return whole
-    later = since(counts, bounds.start[..., None, None], interval)
-    after = gross_evidence(later, plain, phi, interval, first)
-    both: Array = np.logaddexp(whole, after) - np.log(2)
+    later = gross_evidence(counted, plain, phi, interval, first)
+    both: Array = np.logaddexp(whole, later) - np.log(2)
     return np.where(raised > plain, both, whole)
 
 
