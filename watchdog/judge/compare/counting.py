@@ -119,15 +119,10 @@ def _sees(found: Calibrated, seconds: float, per_second: float, alone: float) ->
 def bounds_of(calibration: CountCalibration) -> Bounds:
     """The calibration as arrays."""
     tracks = calibration.tracks
-    return Bounds(
-        p_star=np.array([t.p_star for t in tracks]),
-        phi=np.array([t.phi for t in tracks]),
-        gross_star=np.array([t.gross_star for t in tracks]),
-        gross_phi=np.array([t.gross_phi for t in tracks]),
-        start=np.array(calibration.start_seconds),
-        start_peak=np.array([t.start_peak for t in tracks]),
-        usual=np.array([t.usual for t in tracks]),
-    )
+    numbers = [(t.p_star, t.phi, t.gross_star, t.gross_phi, t.start_peak, t.usual) for t in tracks]
+    p_star, phi, gross_star, gross_phi, start_peak, usual = np.array(numbers, float).reshape(-1, 6).T
+    start = np.array(calibration.start_seconds)
+    return Bounds(p_star, phi, gross_star, gross_phi, start, start_peak, usual)
 
 
 def judge_counts(

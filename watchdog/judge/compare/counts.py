@@ -70,14 +70,22 @@ def slot_of(at: Like, origin: float, interval: float) -> Whole:
 
 def slotted(found: Increments, origin: float, interval: float, scrapes: int) -> Counts:
     """The increments, added up in each of `scrapes` slots; what falls outside is left out."""
+    return slotted_apart(found, np.zeros(len(found.at), np.bool_), origin, interval, scrapes)[0]
+
+
+def slotted_apart(
+    found: Increments, apart: Flags, origin: float, interval: float, scrapes: int
+) -> tuple[Counts, Counts]:
+    """(what is not apart, what is), each as `slotted`."""
     slots = slot_of(found.at, origin, interval)
     inside = (slots >= 0) & (slots < scrapes)
-    slots, found = slots[inside], found.some(inside)
-    tracks, reach = len(found.events), np.zeros(scrapes)
+    slots, found = (slots + scrapes * apart)[inside], found.some(inside)
+    tracks, reach = len(found.events), np.zeros(2 * scrapes)
     np.maximum.at(reach, slots, np.maximum(1, np.rint((found.at - found.since) / interval)))
-    cells = slots + scrapes * np.arange(tracks)[:, None]
-    events = _summed(cells.ravel(), found.events.ravel(), tracks * scrapes).reshape(tracks, scrapes)
-    return Counts(events, _summed(slots, found.total, scrapes)[None, :], reach[None, :])
+    cells = slots + 2 * scrapes * np.arange(tracks)[:, None]
+    events = _summed(cells.ravel(), found.events.ravel(), 2 * tracks * scrapes).reshape(tracks, 2 * scrapes)
+    both = Counts(events, _summed(slots, found.total, 2 * scrapes)[None, :], reach[None, :])
+    return both.until(scrapes), both.after(scrapes)
 
 
 @dataclass(frozen=True)

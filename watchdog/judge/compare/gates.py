@@ -38,6 +38,10 @@ class Counts:
         """From scrape number `first` on."""
         return Counts(self.events[..., first:], self.total[..., first:], self.reach[..., first:])
 
+    def until(self, last: int) -> Counts:
+        """Up to scrape number `last`, without it."""
+        return Counts(self.events[..., :last], self.total[..., :last], self.reach[..., :last])
+
     def alike(self, other: Counts) -> int:
         """How many of the first scrapes are the same in both."""
         many = min(self.total.shape[-1], other.total.shape[-1])
@@ -176,13 +180,12 @@ def _taken(sums: Array, at: Whole) -> Array:
 
 def _highest(values: Array, first: int) -> Whole:
     """Where the highest value so far is, the last of several, at each scrape from `first` on."""
-    before = first - values[..., first::-1].argmax(axis=-1)[..., None]
-    later = values[..., first:].copy()
-    later[..., :1] = np.take_along_axis(values, before, axis=-1)
-    numbers = np.broadcast_to(np.arange(first, values.shape[-1]), later.shape).copy()
-    numbers[..., :1] = before
-    highest = later >= np.maximum.accumulate(later, axis=-1)
-    out: Whole = np.maximum.accumulate(np.where(highest, numbers, 0), axis=-1)
+    earlier, later = values[..., : first + 1], values[..., first:].copy()
+    before: Whole = first - earlier[..., ::-1].argmax(axis=-1)
+    later[..., 0] = earlier.max(axis=-1)
+    numbers = np.where(later >= np.maximum.accumulate(later, axis=-1), np.arange(first, values.shape[-1]), 0)
+    numbers[..., 0] = before
+    out: Whole = np.maximum.accumulate(numbers, axis=-1)
     return out
 
 
@@ -194,11 +197,11 @@ def recovering(counts: Counts, p_star: Array, phi: Array, interval: float, first
     seen = np.broadcast_to(counts.total > 0, counts.events.shape)
     y = np.where(seen, np.log((counts.events + 0.5) / (counts.total + 1)), 0.0)
     w = np.where(seen, (counts.events + 0.5) / phi, 0.0)
-    weight, x, xx, yy, xy = trailing(np.stack((w, w * ages, w * ages**2, w * y, w * y * ages)), _TREND)
+    aged, weighed = w * ages, w * y
+    weight, x, xx, yy, xy, many = trailing(np.stack((w, aged, aged * ages, weighed, weighed * ages, seen)), _TREND)
     weight = np.maximum(weight, 1e-12)
     spread = np.maximum(xx - x * x / weight, 1e-12)
     slope = (xy - x * yy / weight) / spread
     ahead = yy / weight + slope * (ages + _AHEAD - x / weight)
-    enough = trailing(seen.astype(float), _TREND) >= 3
-    falling: Flags = (slope * np.sqrt(spread) < -2) & (ahead < np.log(p_star)) & enough
+    falling: Flags = (slope * np.sqrt(spread) < -2) & (ahead < np.log(p_star)) & (many >= 3)
     return falling[..., first - skipped :]

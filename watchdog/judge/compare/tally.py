@@ -14,7 +14,7 @@ from math import nan
 import numpy as np
 
 from watchdog.judge.compare.arrays import Array
-from watchdog.judge.compare.counts import Counters, Scrapes, added, scrapes_of, slotted
+from watchdog.judge.compare.counts import Counters, Scrapes, added, scrapes_of, slotted, slotted_apart
 from watchdog.judge.compare.gates import Counts
 from watchdog.model.series import Series
 
@@ -67,12 +67,9 @@ def tallied(
     each = added(found, np.full(len(names), np.nan), np.full(len(names), shape.below))
     if tally is not None and until <= tally.until:  # looks come more often than scrapes
         return tally, _added(tally.counts, slotted(each, shape.origin, shape.interval, scrapes))
-    done = each.at <= until
-    before = tally.counts if tally else _none(shape.tracks)
-    counts = _added(before, slotted(each.some(done), shape.origin, shape.interval, scrapes))
-    whole = counts
-    if not done.all():
-        whole = _added(counts, slotted(each.some(~done), shape.origin, shape.interval, scrapes))
+    done, more = slotted_apart(each, each.at > until, shape.origin, shape.interval, scrapes)
+    counts = _added(tally.counts if tally else _none(shape.tracks), done)
+    whole = _added(counts, more)
     return Tally(until, counts, _last(found, counters.owner, series, names, until)), whole
 
 
