@@ -143,14 +143,14 @@ def not_a_blip(begun: Begun, counts: Counts, p_star: Array, phi: Array, interval
     ends = np.arange(1, over.shape[-1])
     begin = np.minimum(begun.begins, len(ends)).reshape(-1, *[1] * over.ndim)
     last = _highest(_stretches(over, begin.ravel().tolist(), width), first) + 1
-    stretch = np.maximum(last - width, begin), last
+    stretch = np.stack((np.maximum(last - width, begin), last))
     recent = n[..., first + 1 :] - _taken(n, np.maximum(ends[first:] - width, begin))
     ages = np.maximum(ends[first:] - begin, 0) * interval
     often = np.minimum(_SPEAKS + _SPEAKS_MORE * np.maximum(ages - LASTING, 0), _SPEAKS_MOST)
     star, scale = after(p_star, first), after(phi, first)
     # Where p* lets less than one event be expected in so short a stretch, a blip can hardly be evidence.
     wanted = np.where(star * recent >= scale, often, _SPEAKS_RARE)
-    rest_k, rest_n = begun.k - _between(k, *stretch), begun.n - _between(n, *stretch)
+    rest_k, rest_n = begun.k - _between(k, stretch), begun.n - _between(n, stretch)
     opened: Flags = best_ratio(star, rest_k / scale, rest_n / scale) > wanted
     return opened
 
@@ -167,9 +167,11 @@ def _stretches(sums: Array, begins: Sequence[int], width: int) -> Array:
     return out
 
 
-def _between(sums: Array, begin: Whole, end: Whole) -> Array:
-    """What came in stretches, all of their shape; `sums` without the axis of beginnings."""
-    return _taken(sums, end) - _taken(sums, begin)
+def _between(sums: Array, stretch: Whole) -> Array:
+    """What came in stretches, (begin and end, begins, ...); `sums` without the axis of beginnings."""
+    begin, end = _taken(sums, stretch)
+    out: Array = end - begin
+    return out
 
 
 def _taken(sums: Array, at: Whole) -> Array:
