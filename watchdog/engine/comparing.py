@@ -241,10 +241,10 @@ def setting_of(target: Target, rule: Rule, pods: str = "") -> Setting:
     )
 
 
-def _new_pods(pods: str) -> Callable[[Mapping[str, str]], bool]:
-    """Whether a series is the new version's: by its `pod`, where there is one."""
+def _new_pods(pods: str) -> Callable[[Mapping[str, str]], bool] | None:
+    """Whether a series is the new version's: by its `pod`, where there is one. None: all are."""
     if not pods:
-        return lambda _: True
+        return None
     pattern = re.compile(pods)
     return lambda labels: "pod" not in labels or pattern.fullmatch(labels["pod"]) is not None
 

@@ -6,7 +6,7 @@ Pure. The engine, `backtest` and `test-rules` judge by these two functions alike
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil, isinf
 
 import numpy as np
@@ -57,8 +57,8 @@ class Setting:
     budget: float = BUDGET
     what: str = ""
     """What is counted, in the sentence: `errors`."""
-    is_new: Callable[[Mapping[str, str]], bool] = field(default=lambda _: True)
-    """Whether a series is the new version's; the others ran beside it."""
+    is_new: Callable[[Mapping[str, str]], bool] | None = None
+    """Whether a series is the new version's; the others ran beside it. None: all are."""
 
 
 def group_of(measure: CompareMeasure) -> str:
@@ -165,6 +165,8 @@ def scrapes_of(began: float, now: float, interval: float) -> int:
 
 def split(samples: Samples, setting: Setting) -> tuple[Samples, Samples]:
     """(of the new version, of the old one that runs beside it)."""
+    if setting.is_new is None:
+        return samples, {}
     new: dict[str, list[Series]] = {name: [] for name in samples}
     old: dict[str, list[Series]] = {name: [] for name in samples}
     for name, found in samples.items():
