@@ -69,6 +69,10 @@ class Service:
             raise RuntimeError(f"{self.kind}: a day of history was not enough to calibrate")
         return found
 
+    def of_one_pod(self) -> Service:
+        """A gauge's, without the other pods."""
+        return Service(self.kind, *({name: found[:1] for name, found in s.items()} for s in (self.before, self.after)))
+
 
 class Source:
     """A History that has cut its answers beforehand: see `ready`."""
@@ -117,9 +121,9 @@ def measure(_directory: Path) -> Iterator[Row]:
             yield _update(service, ordinary, f"one update, {kind}, {scrapes} scrapes")
         yield _mean(service, SCRAPES[-1], f"one update, {kind}, mean of all {SCRAPES[-1]} scrapes")
         if kind == "growth":
-            yield _update(
-                service, SCRAPES[-1], f"that of one scrape in {SCRAPES[-1] // 3}, when growth is looked at", aim=None
-            )
+            name = f"that of one scrape in {SCRAPES[-1] // 3}, when growth is looked at"
+            yield _update(service, SCRAPES[-1], f"{name}, {PODS} pods", aim=None)
+            yield _update(service.of_one_pod(), SCRAPES[-1], f"{name}, one pod")
         elif kind != "level":
             bad = service_of(kind, worse=1.5)
             yield _update(bad, SCRAPES[-1], f"one update, {kind}, {SCRAPES[-1]} scrapes, a bad deploy")

@@ -42,6 +42,8 @@ def test_looks_are_measured_where_following_finds_what_all_samples_find(
             f"one update, {kind}, 24 scrapes",
             f"one update, {kind}, mean of all 24 scrapes",
         } <= rows.keys()
+    seen = "that of one scrape in 8, when growth is looked at"
+    assert {f"{seen}, 2 pods", f"{seen}, one pod"} <= rows.keys()
     assert any(name.startswith("one update, latency, mean of") and name.endswith("bad deploy trips") for name in rows)
     held = rows["memory of a watch: 6 rules, 24 scrapes"]
     assert 0 < held.median < 1000

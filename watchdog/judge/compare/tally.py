@@ -140,6 +140,8 @@ def _added(counts: Counts, more: Counts) -> Counts:
 
 
 def _wide(values: Array, many: int) -> Array:
+    if values.shape[-1] == many:
+        return values
     out = np.zeros((len(values), many))
     out[:, : values.shape[-1]] = values
     return out
