@@ -14,7 +14,7 @@ Verb = tuple[str, str, str]
 APPLIED = {
     "get": "what is there, to compare with the revision that is brought back",
     "list": "--wait: what became of it",
-    "watch": "--wait: what becomes of it",
+    "watch": "what becomes of a hook",
     "create": "what the bad revision no longer has",
     "patch": "what changed",
     "delete": "what only the bad revision has",
