@@ -33,7 +33,7 @@ def summed(values: Array) -> Array:
     return out
 
 
-def before_each(begins: Whole, sums: Array) -> Array:
+def _before_each(begins: Whole, sums: Array) -> Array:
     """`summed` values up to each of the scrapes `begins`, (begins, ..., 1)."""
     found: Array = sums[..., np.minimum(begins, sums.shape[-1] - 1)]
     return found.transpose(-1, *range(sums.ndim - 1))[..., None]
@@ -42,7 +42,7 @@ def before_each(begins: Whole, sums: Array) -> Array:
 def since_each(begins: Whole, sums: Array, first: int) -> Array:
     """What came since each of the scrapes `begins`, (begins, ..., scrapes from `first` on), from `summed` counts; 0
     before it."""
-    out: Array = np.maximum(sums[..., first + 1 :] - before_each(begins, sums), 0.0)
+    out: Array = np.maximum(sums[..., first + 1 :] - _before_each(begins, sums), 0.0)
     return out
 
 

@@ -121,8 +121,15 @@ def bounds_of(calibration: CountCalibration) -> Bounds:
     tracks = calibration.tracks
     numbers = [(t.p_star, t.phi, t.gross_star, t.gross_phi, t.start_peak, t.usual) for t in tracks]
     p_star, phi, gross_star, gross_phi, start_peak, usual = np.array(numbers, float).reshape(-1, 6).T
-    start = np.array(calibration.start_seconds)
-    return Bounds(p_star, phi, gross_star, gross_phi, start, start_peak, usual)
+    return Bounds(
+        p_star=p_star,
+        phi=phi,
+        gross_star=gross_star,
+        gross_phi=gross_phi,
+        start=np.array(calibration.start_seconds),
+        start_peak=start_peak,
+        usual=usual,
+    )
 
 
 def judge_counts(

@@ -164,9 +164,9 @@ def _late(thing: Thing) -> bool:
     before, is of that version.
     """
     condition = _condition(thing, "Progressing")
-    missed, written = instant(condition.get("lastUpdateTime")), _written(thing)
     if condition.get("reason") != "ProgressDeadlineExceeded":
         return False
+    missed, written = instant(condition.get("lastUpdateTime")), _written(thing)
     return missed is None or not written or missed > max(written)
 
 
