@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol, TypeVar
 
 import pytest
 
+from watchdog.act.base import Actor
 from watchdog.engine import Engine, Parts
 from watchdog.jobs import Inline
+from watchdog.model.deploy import Phase
 from watchdog.model.incident import Event, EventKind, Notice
 from watchdog.model.rule import CrashesMeasure, HttpMeasure, PrometheusMeasure, ReleaseMeasure, Rule
 from watchdog.model.target import CommandSpec, Target
 from watchdog.model.watch import Watch
+from watchdog.observe.base import Platform
 from watchdog.roster import Roster
 from watchdog.store.base import Store
 from watchdog.store.memory import MemoryStore
@@ -19,8 +22,17 @@ from watchdog.testing import FakeActor, FakeClock, FakeGauge, FakeHistory, FakeP
 SPEC = CommandSpec(status=("status",), history=("history",), rollback=("rollback", "{{ revision }}"))
 
 
-def rule(name: str = "latency", **changes: Any) -> Rule:
-    fields: dict[str, Any] = {
+Known = TypeVar("Known")
+
+
+def present(value: Known | None) -> Known:
+    """What must be there by now."""
+    assert value is not None
+    return value
+
+
+def rule(name: str = "latency", **changes: object) -> Rule:
+    fields: dict[str, object] = {
         "name": name,
         "trigger": "performance",
         "summary": f"{name} is bad",
@@ -52,9 +64,9 @@ PROBE = rule(
 )
 
 
-def target(*rules: Rule, name: str = "shop", **changes: Any) -> Target:
-    fields: dict[str, Any] = {
-        "name": name,
+def target(*rules: Rule, **changes: object) -> Target:
+    fields: dict[str, object] = {
+        "name": "shop",
         "spec": SPEC,
         "rules": rules or (rule(), CRASH, FAILED, NEVER, PROBE),
         "watch": {"bake_time": "2m", "initial_delay": "10s", "interval": "5s", "settle": "2s"},
@@ -77,8 +89,8 @@ class Guarded:
         self.history = FakeHistory()
         self.gauge.values = {"latency": 0.2}
         self.probe.values = {str(PROBE.measure): 1.0}
-        self.platform = FakePlatform({guarded.name: self.world})
-        self.actor = FakeActor({guarded.name: self.world})
+        self.platform: Platform = FakePlatform({guarded.name: self.world})
+        self.actor: Actor = FakeActor({guarded.name: self.world})
         self.errors: list[Exception] = []
         self.engine = self.another(owner)
 
@@ -118,8 +130,8 @@ class Guarded:
                 return second
         raise AssertionError(f"not within {limit} s; {self.watch.state}: {self.story()}")
 
-    def deploy(self, name: str, **world: Any) -> None:
-        self.world.deploy(name, **world)
+    def deploy(self, name: str, phase: Phase = Phase.complete) -> None:
+        self.world.deploy(name, phase)
         self.engine.wake(self.target.name)
 
     @property
@@ -134,11 +146,17 @@ class Guarded:
         return [e.message for e in self.store.events(target=self.target.name)]
 
 
+class MakeGuarded(Protocol):
+    """What the fixture `guarded` is."""
+
+    def __call__(self, *rules: Rule, store: Store | None = None, **changes: object) -> Guarded: ...
+
+
 @pytest.fixture
-def guarded() -> Callable[..., Guarded]:
+def guarded() -> MakeGuarded:
     """Makes a guarded world whose v1 runs and is known good."""
 
-    def make(*rules: Rule, store: Store | None = None, **changes: Any) -> Guarded:
+    def make(*rules: Rule, store: Store | None = None, **changes: object) -> Guarded:
         made = Guarded(target(*rules, **changes), store)
         made.run(3)
         return made

@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ from watchdog.model.target import Target
 from watchdog.roster import Roster
 from watchdog.store.base import Step
 from watchdog.store.memory import MemoryStore
-from watchdog.testing import FakeActor
+from watchdog.testing import FakeActor, World
 
 ONCE = {
     EventKind.deploy_seen, EventKind.watch_passed, EventKind.watch_superseded, EventKind.rollback_started,
@@ -34,7 +35,7 @@ ONCE = {
 }  # fmt: skip
 """What may be told of one watch once only."""
 
-BOUNDS = {
+BOUNDS: dict[str, object] = {
     "watch": {
         "bake_time": "60s", "initial_delay": "5s", "interval": "5s", "settle": "2s", "rollout_timeout": "60s",
         "max_extension": "3m", "hold_expires": "5m",
@@ -52,16 +53,24 @@ class Killed(BaseException):
     """kill -9: nothing catches it."""
 
 
+@dataclass
+class Begun:
+    """A job of `Slow`, and how many turns it still takes."""
+
+    turns: int
+    call: Callable[[], object]
+
+
 class Slow:
     """Jobs that take some turns; a process that dies takes them with it, done or not."""
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self._waiting: dict[Hashable, list[Any]] = {}
+        self._waiting: dict[Hashable, Begun] = {}
 
-    def submit(self, key: Hashable, call: Callable[[], Any]) -> None:
+    def submit(self, key: Hashable, call: Callable[[], object]) -> None:
         assert key not in self._waiting, f"{key} was submitted twice"
-        self._waiting[key] = [self._chance.choice([0, 0, 0, 1, 2]), call]
+        self._waiting[key] = Begun(self._chance.choice([0, 0, 0, 1, 2]), call)
 
     def pending(self, key: Hashable) -> bool:
         return key in self._waiting
@@ -69,10 +78,10 @@ class Slow:
     def take(self, key: Hashable) -> Future[Any] | None:
         if key not in self._waiting:
             return None
-        if self._waiting[key][0] > 0:
-            self._waiting[key][0] -= 1
+        if self._waiting[key].turns > 0:
+            self._waiting[key].turns -= 1
             return None
-        _, call = self._waiting.pop(key)
+        call = self._waiting.pop(key).call
         future: Future[Any] = Future()
         try:
             future.set_result(call())
@@ -85,10 +94,10 @@ class Slow:
 
     def die(self) -> None:
         """The process is gone; what it had begun ran on, or not."""
-        for _, call in self._waiting.values():
+        for begun in self._waiting.values():
             if self._chance.random() < 0.5:
                 with contextlib.suppress(Unavailable, Refused, Killed):  # nobody hears it
-                    call()
+                    begun.call()
         self._waiting.clear()
 
 
@@ -133,7 +142,7 @@ class Witness:
 class SwornActor(FakeActor):
     """Acts only when everything that must be written down before is there."""
 
-    def __init__(self, worlds: dict[str, Any], store: MemoryStore) -> None:
+    def __init__(self, worlds: dict[str, World], store: MemoryStore) -> None:
         super().__init__(worlds)
         self.store = store
         self.deploys = 0
@@ -170,13 +179,13 @@ class SwornActor(FakeActor):
 class RandomWorld(Guarded):
     """The engine over slow jobs; `do` lets one thing happen."""
 
-    def __init__(self, seed: int, **changes: Any) -> None:
+    def __init__(self, seed: int, **changes: object) -> None:
         self._chance = random.Random(seed)
         self.witness = Witness()
         self.jobs = Slow(self._chance)
         self.processes = 0
         super().__init__(target(**{**BOUNDS, **changes}), self.witness)
-        self.actor = SwornActor({"shop": self.world}, self.witness.inner)
+        self.actor = self.sworn = SwornActor({"shop": self.world}, self.witness.inner)
         self.restart()
         self.pass_time(5)
 
@@ -213,8 +222,8 @@ class RandomWorld(Guarded):
         self.pass_time(how % 40 + 1)
 
     def _deploy(self, how: int) -> None:
-        self.actor.deploys += 1
-        name = f"v{self.actor.deploys + 1}" if how % 4 else f"v{how % max(self.actor.deploys, 1) + 1}"
+        self.sworn.deploys += 1
+        name = f"v{self.sworn.deploys + 1}" if how % 4 else f"v{how % max(self.sworn.deploys, 1) + 1}"
         self.deploy(name, phase=Phase.arriving if how % 3 == 0 else Phase.complete)
 
     def _good_deploy(self, how: int) -> None:
@@ -275,7 +284,7 @@ class RandomWorld(Guarded):
         self.witness.kill_in = (how % 7 + 1, how % 2 == 0)
 
     def _die_in_the_act(self, how: int) -> None:
-        self.actor.kill = "before" if how % 2 else "after"
+        self.sworn.kill = "before" if how % 2 else "after"
 
     def _full_disk(self, how: int) -> None:
         self.witness.refusals = how % 5 + 1
@@ -310,7 +319,7 @@ class RandomWorld(Guarded):
     def calm(self) -> None:
         """Nothing happens any more, and all is well."""
         self._well(0)
-        self.witness.kill_in, self.witness.refusals, self.actor.kill = None, 0, None
+        self.witness.kill_in, self.witness.refusals, self.sworn.kill = None, 0, None
         self.world.phase, self.world.state, self.world.exits = Phase.complete, "running", []
         self.world.ended_abnormally = False
         self.pass_time(20)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.engine.conftest import MakeGuarded, present
 from tests.engine.random_world import HARM, HARMLESS, PEOPLE, TROUBLE, RandomWorld, happenings
-from watchdog.model.rollback import ActResult
+from watchdog.model.deploy import Revision
+from watchdog.model.rollback import ActResult, Plan
+from watchdog.model.target import Target
 from watchdog.model.watch import WatchState
 
 LAWS = settings(
@@ -56,8 +58,8 @@ def test_once_all_is_quiet_what_runs_is_recorded(happening: Happenings, seed: in
     for what, how in happening:
         world.do(what, how)
     world.calm()
-    mark = world.store.bookmark("shop")
-    running = world.store.revision("shop", mark.revision)
+    mark = present(world.store.bookmark("shop"))
+    running = present(world.store.revision("shop", mark.revision))
     assert mark.fingerprint == f"fp-{world.world.running}"
     if running.fingerprint == mark.fingerprint:  # else it is what a failed rollback left behind
         assert running.recorded == {"name": world.world.running}
@@ -86,7 +88,9 @@ def test_dry_run_never_acts(happening: Happenings, seed: int) -> None:
     assert world.world.acts == []
 
 
-def test_a_deploy_between_the_act_and_its_proof_is_watched(guarded) -> None:
+def test_a_deploy_between_the_act_and_its_proof_is_watched(
+    guarded: MakeGuarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else what runs would be taken for the remains of a failed rollback, and nobody would watch it."""
     g = guarded()
     g.deploy("v2")
@@ -94,15 +98,15 @@ def test_a_deploy_between_the_act_and_its_proof_is_watched(guarded) -> None:
     g.world.crash(g.clock.now())
     act = g.actor.execute
 
-    def and_someone_deploys(*args: Any) -> ActResult:
-        result = act(*args)
+    def and_someone_deploys(target: Target, plan: Plan, to: Revision) -> ActResult:
+        result = act(target, plan, to)
         g.world.deploy("v3")
         return result
 
-    g.actor.execute = and_someone_deploys
+    monkeypatch.setattr(g.actor, "execute", and_someone_deploys)
     g.run(5)
     new, old = g.store.watches("shop")
     assert (old.state, new.revision, new.state) == (WatchState.superseded, "v3", WatchState.watching)
     assert "someone deployed in the middle of the rollback (revision v3 runs)" in old.end_reason
     (entry,) = g.store.rollbacks("shop", since=old.opened_at)
-    assert entry.result.ok, "what the act answered stays on record"
+    assert present(entry.result).ok, "what the act answered stays on record"

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import Guarded, target
-from watchdog.model.deploy import Phase
-from watchdog.model.rollback import ActResult
+from watchdog.act.base import Actor
+from watchdog.model.deploy import Phase, Revision
+from watchdog.model.rollback import ActResult, Plan
+from watchdog.model.target import Target
 from watchdog.model.watch import WatchState
 from watchdog.store.memory import MemoryStore
 
@@ -20,7 +22,7 @@ class Killed(BaseException):
 class Mortal:
     """Passes calls on to the real thing; the n-th call of `deadly` kills the process before or after it took effect."""
 
-    def __init__(self, inner: Any, deadly: str, when: int, after: bool) -> None:
+    def __init__(self, inner: object, deadly: str, when: int, after: bool) -> None:
         self._inner, self._deadly, self._left, self._after = inner, deadly, when, after
 
     def __getattr__(self, name: str) -> Any:
@@ -28,7 +30,7 @@ class Mortal:
         if name != self._deadly:
             return real
 
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: object, **kwargs: object) -> object:
             self._left -= 1
             if self._left != 0:
                 return real(*args, **kwargs)
@@ -55,7 +57,7 @@ def run_to_the_end(g: Guarded) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("when", range(1, 16))
-def test_killed_at_any_write(when, after):
+def test_killed_at_any_write(when: int, after: bool) -> None:
     store = MemoryStore()
     g = Guarded(target(), store)
     g.run(3)
@@ -79,7 +81,7 @@ def test_killed_at_any_write(when, after):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it took effect", "after it took effect"])
-def test_killed_in_the_act(after):
+def test_killed_in_the_act(after: bool) -> None:
     g = Guarded(target())
     g.run(3)
     real = g.actor
@@ -96,7 +98,7 @@ def test_killed_in_the_act(after):
     assert g.world.acts == ["v1"]
 
 
-def test_someone_deployed_while_the_watchdog_was_dead_in_the_act():
+def test_someone_deployed_while_the_watchdog_was_dead_in_the_act() -> None:
     g = Guarded(target())
     g.run(3)
     real = g.actor
@@ -117,7 +119,7 @@ def test_someone_deployed_while_the_watchdog_was_dead_in_the_act():
     assert g.world.acts == []
 
 
-def test_killed_twice_in_the_act_is_left_to_a_person():
+def test_killed_twice_in_the_act_is_left_to_a_person() -> None:
     g = Guarded(target())
     g.run(3)
     real = g.actor
@@ -139,7 +141,7 @@ def test_killed_twice_in_the_act_is_left_to_a_person():
     assert g.world.acts == []
 
 
-def test_time_without_the_daemon_is_blind_time():
+def test_time_without_the_daemon_is_blind_time() -> None:
     g = Guarded(target())
     g.run(3)
     g.deploy("v2")
@@ -151,29 +153,30 @@ def test_time_without_the_daemon_is_blind_time():
 
 
 @pytest.mark.parametrize("jump", [-7200, -60, 600, 3000])
-def test_a_clock_that_jumps_neither_passes_nor_trips_a_watch(jump):
+def test_a_clock_that_jumps_neither_passes_nor_trips_a_watch(jump: float) -> None:
     g = Guarded(target())
     g.run(3)
     g.deploy("v2")
     g.run(30)
     g.clock.advance(jump)
     g.run(30)
-    assert g.watch.state is WatchState.watching
+    watch = g.watch
+    assert watch.state is WatchState.watching
     took = g.until(lambda: not g.watch.state.open)
     assert g.watch.state is WatchState.passed
     assert 50 <= took <= 75
 
 
-def test_a_failed_act_whose_result_is_as_planned_goes_on_to_the_proof():
+def test_a_failed_act_whose_result_is_as_planned_goes_on_to_the_proof() -> None:
     class Complaining:
-        def __init__(self, inner: Any) -> None:
+        def __init__(self, inner: Actor) -> None:
             self._inner = inner
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._inner, name)
 
-        def execute(self, *args: Any) -> ActResult:
-            self._inner.execute(*args)
+        def execute(self, target: Target, plan: Plan, to: Revision) -> ActResult:
+            self._inner.execute(target, plan, to)
             return ActResult(ok=False, reason="exited with 1 over something else")
 
     g = Guarded(target())
