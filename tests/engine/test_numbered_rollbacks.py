@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.engine.conftest import Guarded, rule, target
+from tests.engine.conftest import Guarded, present, rule, target
 from watchdog.model.deploy import Phase
 from watchdog.model.rollback import Objection, Objections
 from watchdog.model.watch import WatchState
@@ -14,7 +12,7 @@ from watchdog.store.memory import MemoryStore
 from watchdog.testing import FakePlatform
 
 
-def guarded(**changes: Any) -> Guarded:
+def guarded(**changes: object) -> Guarded:
     g = Guarded(target(**changes))
     g.world.numbers_rollbacks = True
     g.platform = FakePlatform({"shop": g.world}, resyncs=True)
@@ -35,18 +33,18 @@ def recovered(g: Guarded) -> None:
     g.until(lambda: g.watch.state is WatchState.recovered)
 
 
-def test_the_rollbacks_own_revision_is_known_good_and_gets_no_watch():
+def test_the_rollbacks_own_revision_is_known_good_and_gets_no_watch() -> None:
     g = guarded()
     recovered(g)
     g.run(60)
     assert [w.state for w in g.store.watches("shop")] == [WatchState.recovered]
-    made = g.store.revision("shop", "v1-again")
+    made = present(g.store.revision("shop", "v1-again"))
     assert made.same_as == "v1"
     assert (made.known_good, made.known_good_because) == (True, "restored")
-    assert g.store.bookmark("shop").revision == "v1-again"
+    assert present(g.store.bookmark("shop")).revision == "v1-again"
 
 
-def test_the_next_bad_deploy_goes_back_to_it():
+def test_the_next_bad_deploy_goes_back_to_it() -> None:
     g = guarded(rollback={"verify_for": "5s", "first_known_good": "running", "cooldown": "1s"})
     recovered(g)
     g.deploy("v3")
@@ -56,7 +54,7 @@ def test_the_next_bad_deploy_goes_back_to_it():
     assert g.world.acts == ["v1", "v1-again"]
 
 
-def test_a_rollback_that_fails_is_in_the_ledger_and_is_no_deploy():
+def test_a_rollback_that_fails_is_in_the_ledger_and_is_no_deploy() -> None:
     g = guarded()
     g.deploy("v2")
     g.run(2)
@@ -67,10 +65,10 @@ def test_a_rollback_that_fails_is_in_the_ledger_and_is_no_deploy():
     g.until(lambda: g.watch.state is WatchState.failed)
     g.run(60)
     assert len(g.store.watches("shop")) == 1
-    assert g.store.revision("shop", "v1-again").known_good is False
+    assert present(g.store.revision("shop", "v1-again")).known_good is False
 
 
-def test_a_rollback_by_hand_ends_the_watch_and_is_not_judged():
+def test_a_rollback_by_hand_ends_the_watch_and_is_not_judged() -> None:
     g = guarded()
     g.deploy("v2")
     g.run(5)
@@ -80,14 +78,14 @@ def test_a_rollback_by_hand_ends_the_watch_and_is_not_judged():
     assert g.watch.state is WatchState.superseded
     assert g.watch.end_reason == "someone rolled back to v1"
     assert g.kinds()[-2:] == ["watch.superseded", "rollback.seen"]
-    assert g.store.revision("shop", "v1-again").known_good is True
+    assert present(g.store.revision("shop", "v1-again")).known_good is True
     crash_twice(g)
     g.engine.wake("shop")
     g.run(120)
     assert g.world.acts == []
 
 
-def test_nothing_is_done_beside_an_upgrade_that_is_under_way():
+def test_nothing_is_done_beside_an_upgrade_that_is_under_way() -> None:
     g = guarded()
     g.world.busy = "helm upgrade is pending"
     g.deploy("v2", phase=Phase.arriving)
@@ -101,19 +99,19 @@ def test_nothing_is_done_beside_an_upgrade_that_is_under_way():
 
 
 @pytest.mark.parametrize(("hold", "state"), [(True, WatchState.held), (False, WatchState.blocked)])
-def test_what_the_policies_leave_to_a_person(hold, state):
+def test_what_the_policies_leave_to_a_person(hold: bool, state: WatchState) -> None:
     g = guarded()
     g.world.policies = (Objection(name=Objections.migration_ran, reason="hook Job migrate ran", hold=hold),)
     g.deploy("v2")
     g.run(2)
     crash_twice(g)
     g.until(lambda: g.watch.state is state)
-    assert g.watch.objection.name is Objections.migration_ran
+    assert present(g.watch.objection).name is Objections.migration_ran
     assert g.world.acts == []
     assert g.store.evidence(g.watch.id)
 
 
-def test_a_reversible_rule_rolls_back_over_a_migration():
+def test_a_reversible_rule_rolls_back_over_a_migration() -> None:
     crash = rule(
         "crash-loop",
         trigger="crash",
@@ -131,7 +129,7 @@ def test_a_reversible_rule_rolls_back_over_a_migration():
     g.until(lambda: g.watch.state is WatchState.recovered)
 
 
-def test_an_idle_target_costs_no_look_and_no_claim():
+def test_an_idle_target_costs_no_look_and_no_claim() -> None:
     g = guarded()
     looks = len(g.world.looks)
     g.run(600)
@@ -139,7 +137,7 @@ def test_an_idle_target_costs_no_look_and_no_claim():
     assert g.store.owner("shop", g.clock.now()) is None
 
 
-def test_a_glance_is_enough_until_something_is_watched():
+def test_a_glance_is_enough_until_something_is_watched() -> None:
     g = guarded(rollback={"first_known_good": "none"})
     assert not any(g.world.looks)
     g.deploy("v2")
@@ -148,7 +146,7 @@ def test_a_glance_is_enough_until_something_is_watched():
     assert g.watch.state is WatchState.arriving or g.watch.state is WatchState.watching
 
 
-def test_a_process_that_is_new_finds_the_deploy_it_missed():
+def test_a_process_that_is_new_finds_the_deploy_it_missed() -> None:
     store = MemoryStore()
     g = Guarded(target(), store)
     g.platform = FakePlatform({"shop": g.world}, resyncs=True)
@@ -162,9 +160,9 @@ def test_a_process_that_is_new_finds_the_deploy_it_missed():
 
 
 @pytest.mark.parametrize("accepts", ["running", "none"])
-def test_what_is_seen_first_is_recorded_without_another_wake(accepts):
+def test_what_is_seen_first_is_recorded_without_another_wake(accepts: str) -> None:
     g = guarded(rollback={"first_known_good": accepts})
     g.run(3)
-    seen = g.store.revision("shop", "v1")
+    seen = present(g.store.revision("shop", "v1"))
     assert (seen.exact, seen.note) == (True, "")
     assert bool(seen.recorded) is (accepts == "running")

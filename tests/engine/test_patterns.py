@@ -45,7 +45,7 @@ class Found:
             self.engine.tick(self.clock.advance(1))
 
 
-def test_a_release_that_is_heard_of_is_guarded():
+def test_a_release_that_is_heard_of_is_guarded() -> None:
     f = Found("api", "web")
     f.run(2, "all.api", "all.web")
     assert sorted(f.roster) == ["all.api", "all.web"]
@@ -56,7 +56,7 @@ def test_a_release_that_is_heard_of_is_guarded():
     assert f.store.watches("all.web") == []
 
 
-def test_a_release_that_is_gone_is_forgotten_and_may_come_back():
+def test_a_release_that_is_gone_is_forgotten_and_may_come_back() -> None:
     f = Found("api")
     f.run(2, "all.api")
     f.worlds["all.api"].deploy("")
@@ -67,7 +67,7 @@ def test_a_release_that_is_gone_is_forgotten_and_may_come_back():
     assert list(f.roster) == ["all.api"]
 
 
-def test_an_open_watch_is_taken_up_by_a_process_that_heard_of_nothing_yet():
+def test_an_open_watch_is_taken_up_by_a_process_that_heard_of_nothing_yet() -> None:
     f = Found("api")
     f.run(2, "all.api")
     f.worlds["all.api"].deploy("v2")
@@ -78,7 +78,7 @@ def test_an_open_watch_is_taken_up_by_a_process_that_heard_of_nothing_yet():
     assert f.store.watches("all.api")[0].state is WatchState.passed
 
 
-def test_a_release_that_rests_is_not_kept_and_its_next_deploy_follows_what_the_store_knows():
+def test_a_release_that_rests_is_not_kept_and_its_next_deploy_follows_what_the_store_knows() -> None:
     f = Found("api")
     f.run(2, "all.api")
     place = f.engine.scene("all.api", f.clock.now()).place
@@ -93,7 +93,7 @@ def test_a_release_that_rests_is_not_kept_and_its_next_deploy_follows_what_the_s
     assert (watch.revision, watch.previous) == ("v2", "v1")
 
 
-def test_many_at_once_are_looked_at_over_some_turns():
+def test_many_at_once_are_looked_at_over_some_turns() -> None:
     names = [f"r{n}" for n in range(LOOKS_A_TURN + 50)]
     f = Found(*names)
     f.run(1, *(f"all.{name}" for name in names))
