@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import pytest
 
-from tests.engine.conftest import CRASH, PROBE, Guarded, rule, target
+from tests.engine.conftest import CRASH, PROBE, Guarded, present, rule, target
 from watchdog.model.comparison import CountCalibration
-from watchdog.model.rule import CompareMeasure, Mode
+from watchdog.model.rule import CompareMeasure, Mode, Rule
 from watchdog.model.watch import WatchState
 
 ERRORS = rule(
@@ -27,7 +26,7 @@ SHADOW = ERRORS.model_copy(update={"name": "shadow", "mode": Mode.dry_run})
 class Served(Guarded):
     """A service with `rate` requests a second, `share` of which fail, scraped each 15 s for hours before."""
 
-    def __init__(self, *rules: Any, rate: float = 40.0, hours: float = 6.0, **changes: Any) -> None:
+    def __init__(self, *rules: Rule, rate: float = 40.0, hours: float = 6.0, **changes: object) -> None:
         changes = {"watch": {"bake_time": "10m", "initial_delay": "10s", "interval": "5s", "settle": "2s"}, **changes}
         super().__init__(target(*(rules or (ERRORS, CRASH, PROBE)), **changes))
         self.rate, self.share = rate, 0.01
@@ -46,7 +45,7 @@ class Served(Guarded):
             self.engine.tick(now)
         assert self.errors == []
 
-    def _scrape(self, at: Any) -> None:
+    def _scrape(self, at: datetime) -> None:
         requests = self.rate * 15
         failed = sum(self._random.random() < self.share for _ in range(round(requests)))
         self._total, self._errors, self._scraped_at = self._total + requests, self._errors + failed, at
@@ -54,24 +53,24 @@ class Served(Guarded):
         self.history.scraped("errors", at, self._errors, instance="api", code="500")
 
 
-def test_more_errors_than_before_roll_back():
+def test_more_errors_than_before_roll_back() -> None:
     g = Served()
     g.share = 0.05
     g.deploy("v2")
     took = g.until(lambda: g.watch.condemned_at is not None)
     assert took <= 180
-    assert "errors went from" in g.watch.decision.reason
-    assert "a change this large by chance: less than 1 in" in g.watch.decision.reason
+    assert "errors went from" in present(g.watch.decision).reason
+    assert "a change this large by chance: less than 1 in" in present(g.watch.decision).reason
 
 
-def test_the_same_as_before_passes():
+def test_the_same_as_before_passes() -> None:
     g = Served()
     g.deploy("v2")
     g.until(lambda: g.watch.ended_at is not None, limit=1500)
     assert g.watch.state is WatchState.passed
 
 
-def test_what_it_will_be_able_to_see_is_said_at_the_start():
+def test_what_it_will_be_able_to_see_is_said_at_the_start() -> None:
     g = Served()
     g.deploy("v2")
     g.run(60)
@@ -80,7 +79,7 @@ def test_what_it_will_be_able_to_see_is_said_at_the_start():
     assert isinstance(g.watch.calibrations["errors-vs-before"], CountCalibration)
 
 
-def test_the_old_version_is_proved_to_be_better():
+def test_the_old_version_is_proved_to_be_better() -> None:
     g = Served()
     g.share = 0.08
     g.deploy("v2")
@@ -90,7 +89,7 @@ def test_the_old_version_is_proved_to_be_better():
     assert "errors-vs-before" in g.watch.end_reason
 
 
-def test_a_rollback_that_does_not_help_fails():
+def test_a_rollback_that_does_not_help_fails() -> None:
     g = Served()
     g.share = 0.08
     g.deploy("v2")
@@ -98,7 +97,7 @@ def test_a_rollback_that_does_not_help_fails():
     assert "errors-vs-before: fail" in g.watch.end_reason
 
 
-def test_shadow_mode_only_tells():
+def test_shadow_mode_only_tells() -> None:
     g = Served(SHADOW, CRASH)
     g.share = 0.08
     g.deploy("v2")
@@ -107,7 +106,7 @@ def test_shadow_mode_only_tells():
     assert "rule.tripped" in g.kinds()
 
 
-def test_without_history_the_other_rules_decide():
+def test_without_history_the_other_rules_decide() -> None:
     g = Served(hours=0)
     g.share = 0.5
     g.deploy("v2")
@@ -119,7 +118,7 @@ def test_without_history_the_other_rules_decide():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("unsure", "state"), [("hold", WatchState.held), ("pass", WatchState.passed)])
-def test_little_traffic_makes_the_watch_longer_and_is_left_to_a_person(unsure: str, state: WatchState):
+def test_little_traffic_makes_the_watch_longer_and_is_left_to_a_person(unsure: str, state: WatchState) -> None:
     watch = {"bake_time": "10m", "initial_delay": "10s", "interval": "5s", "settle": "2s", "unsure": unsure}
     g = Served(rate=0.07, watch=watch)
     opened = g.clock.now()
@@ -129,7 +128,7 @@ def test_little_traffic_makes_the_watch_longer_and_is_left_to_a_person(unsure: s
     assert g.world.acts == []
 
 
-def test_a_source_that_is_down_is_blindness():
+def test_a_source_that_is_down_is_blindness() -> None:
     g = Served()
     g.share = 0.08
     g.deploy("v2")
@@ -142,18 +141,18 @@ def test_a_source_that_is_down_is_blindness():
     g.until(lambda: g.watch.state is WatchState.recovered or "rollback.started" in g.kinds())
 
 
-def test_scrapes_that_stop_are_blindness_too():
+def test_scrapes_that_stop_are_blindness_too(monkeypatch: pytest.MonkeyPatch) -> None:
     g = Served()
     g.deploy("v2")
     g.run(60)
-    g._scrape = lambda at: None
+    monkeypatch.setattr(g, "_scrape", lambda at: None)
     g.run(300)
     assert "watch.blind" in g.kinds()
     reasons = [m.reason for m in g.store.measurements(g.watch.id, "errors-vs-before")]
     assert reasons[-1].startswith("no sample for")
 
 
-def test_a_new_process_judges_as_the_one_before():
+def test_a_new_process_judges_as_the_one_before() -> None:
     g = Served()
     g.deploy("v2")
     g.run(120)
@@ -165,7 +164,7 @@ def test_a_new_process_judges_as_the_one_before():
     assert g.watch.calibrations == before
 
 
-def test_an_earlier_incident_is_no_part_of_the_baseline():
+def test_an_earlier_incident_is_no_part_of_the_baseline() -> None:
     g = Served(hours=2)
     g.share = 0.3
     g.deploy("v2")
@@ -181,7 +180,7 @@ def test_an_earlier_incident_is_no_part_of_the_baseline():
     assert track.events / track.total == pytest.approx(0.01, rel=0.3)
 
 
-def test_a_watch_too_short_for_a_trend_is_not_held_for_it():
+def test_a_watch_too_short_for_a_trend_is_not_held_for_it() -> None:
     growth = rule(
         "memory-growth",
         measure=CompareMeasure(signal="growth", query="memory", limit="limit"),

@@ -250,9 +250,9 @@ def test_explain_shows_what_was_lent() -> None:
     assert len(crashes.course) > 5
     assert probes is not None
     assert (probes.signal, probes.events_after) == ("probes", 0)
-    console = Console(file=StringIO(), width=200)
-    console.print(comparison_text(crashes))
-    shown = console.file.getvalue()  # type: ignore[attr-defined] -- a StringIO
+    page = StringIO()
+    Console(file=page, width=200).print(comparison_text(crashes))
+    shown = page.getvalue()
     assert "2 restarts in" in shown
     assert "restarts in the hour before this deploy: 1" in shown
     assert "failures, 12.5 % of the budget" in shown
