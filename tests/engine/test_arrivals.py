@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -17,11 +16,20 @@ from watchdog.testing import EPOCH
 MARK = Bookmark(target="shop", revision="r1", fingerprint="old", seen_at=EPOCH)
 
 
-def snapshot(fingerprint: str, *instances: Instance, phase: Phase = Phase.complete, **more: Any) -> Snapshot:
-    return Snapshot(at=EPOCH, fingerprint=fingerprint, instances=instances, rollout=Rollout(phase=phase), **more)
+def snapshot(
+    fingerprint: str,
+    *instances: Instance,
+    phase: Phase = Phase.complete,
+    name: str | None = None,
+    images: dict[str, str] | None = None,
+) -> Snapshot:
+    return Snapshot(
+        at=EPOCH, fingerprint=fingerprint, instances=instances, rollout=Rollout(phase=phase), name=name,
+        images=images or {},
+    )  # fmt: skip
 
 
-def instance(state: str, **more: Any) -> Instance:
+def instance(state: str, **more: object) -> Instance:
     return Instance.model_validate({"id": "1", "service": "api", "name": "api-1", "state": state, **more})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Literal
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.engine.conftest import CRASH, FAILED, NEVER, PROBE, rule, target
 from watchdog.engine.asking import context, due, judged_revision, platform_answer, verification_rules
 from watchdog.model.deploy import Exit, Instance, Phase, Rollout, Snapshot
 from watchdog.model.rollback import Draft, Plan
-from watchdog.model.rule import CrashesMeasure, PrometheusMeasure, ReleaseMeasure
+from watchdog.model.rule import CrashesMeasure, PrometheusMeasure, ReleaseMeasure, Rule
 from watchdog.model.target import ComposeSpec
 from watchdog.model.watch import Decision, DecisionKind, Progress, Watch, WatchState
 from watchdog.testing import EPOCH
@@ -19,8 +19,8 @@ from watchdog.testing import EPOCH
 SHOP = target()
 
 
-def watch(**changes: Any) -> Watch:
-    fields: dict[str, Any] = {
+def watch(**changes: object) -> Watch:
+    fields: dict[str, object] = {
         "id": "w-1", "target": "shop", "environment": "production", "platform": "command", "revision": "v2",
         "fingerprint": "fp", "opened_at": EPOCH, "changed_at": EPOCH, "seen_at": EPOCH, "settled_at": EPOCH,
         "state": WatchState.watching,
@@ -37,12 +37,12 @@ def snapshot(
     )  # fmt: skip
 
 
-def instance(service: str, **more: Any) -> Instance:
+def instance(service: str, **more: object) -> Instance:
     return Instance.model_validate({"id": service, "service": service, "name": f"{service}-1", **more})
 
 
-def ended(service: str, **more: Any) -> Exit:
-    return Exit(instance=service, service=service, at=EPOCH, **more)
+def ended(service: str, **more: object) -> Exit:
+    return Exit.model_validate({"instance": service, "service": service, "at": EPOCH, **more})
 
 
 def test_what_templates_know() -> None:
@@ -85,7 +85,7 @@ class TestDue:
         ],
     )
     def test_of_a_query(
-        self, what: str, changes: dict[str, Any], last: float | None, at: float, expected: bool
+        self, what: str, changes: dict[str, object], last: float | None, at: float, expected: bool
     ) -> None:
         progress = Progress(last_at=EPOCH + timedelta(seconds=last) if last is not None else None)
         assert due(rule(), SHOP, watch(**changes), progress, EPOCH + timedelta(seconds=at)) is expected
@@ -96,7 +96,7 @@ class TestDue:
         assert due(eager, SHOP, watch(), Progress(last_at=EPOCH), EPOCH + timedelta(seconds=1))
 
     @pytest.mark.parametrize("first", [CRASH, FAILED, NEVER], ids=lambda r: r.name)
-    def test_crashes_and_the_release_count_from_the_first_moment(self, first: Any) -> None:
+    def test_crashes_and_the_release_count_from_the_first_moment(self, first: Rule) -> None:
         assert due(first, SHOP, watch(settled_at=None, state=WatchState.arriving), Progress(), EPOCH)
 
 
@@ -126,7 +126,9 @@ class TestCrashes:
             ("exits", snapshot(), {}),
         ],
     )
-    def test_one_sample_for_each_service(self, count: Any, seen: Snapshot, expected: dict[str, float]) -> None:
+    def test_one_sample_for_each_service(
+        self, count: Literal["exits", "oom_kills", "unhealthy", "down"], seen: Snapshot, expected: dict[str, float]
+    ) -> None:
         answer = platform_answer(CrashesMeasure(count=count), seen, SHOP, watch(), EPOCH)
         assert {s.labels["service"]: s.value for s in answer.samples} == expected
         assert answer.query == f"crashes: {count}"
@@ -143,7 +145,9 @@ class TestCrashes:
 class TestRelease:
     """The rollout's time limit is 5 min."""
 
-    def value(self, state: Any, seen: Snapshot, of: Watch, minutes: float) -> tuple[float, str]:
+    def value(
+        self, state: Literal["failed", "never_ready"], seen: Snapshot, of: Watch, minutes: float
+    ) -> tuple[float, str]:
         now = EPOCH + timedelta(minutes=minutes)
         (sample,) = platform_answer(ReleaseMeasure(state=state), seen, SHOP, of, now).samples
         return sample.value, sample.labels.get("reason", "")
