@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.demo.performing import demo
+from tests.waiting import within
 from watchdog.demo import Fault
 
 pytestmark = pytest.mark.slow
@@ -33,7 +34,7 @@ def told_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Faul
 
     def perform(fault: Fault, tmp: Path) -> Told:
         with demo("--fault", fault.value, "--json", tmp=tmp) as process:
-            out, _ = process.communicate(timeout=100)
+            out, _ = process.communicate(timeout=within(100))
         told: Told = json.loads(out)
         return {**told, "returned": process.returncode, "left": list(tmp.iterdir())}
 
