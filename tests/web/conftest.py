@@ -153,7 +153,7 @@ def api(make_api):
     return make_api()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def unserved():
-    """The app alone, for tests that call it in process."""
+    """The app alone, for tests that call it in process, and only look at its answers."""
     return Api()

@@ -22,7 +22,7 @@ OPERATIONS = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operations(unserved):
     schema = schemathesis.openapi.from_asgi("/openapi.json", unserved.app, headers={"Host": "127.0.0.1"})
     return {found.ok().label: found.ok() for found in schema.get_all_operations()}
