@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.random_world import HARM, HARMLESS, PEOPLE, TROUBLE, RandomWorld, happenings
@@ -16,10 +16,8 @@ from watchdog.model.rollback import ActResult
 from watchdog.model.watch import WatchState
 
 LAWS = settings(
-    deadline=None,
     max_examples=int(os.environ.get("LAWS_EXAMPLES", "40")),
     derandomize=os.environ.get("CI", "").lower() == "true",
-    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

@@ -183,5 +183,5 @@ QUESTIONS: dict[str, Callable[[Store], Any]] = {
 }  # fmt: skip
 
 
-TwoStores.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TwoStores.TestCase.settings = settings(max_examples=15, stateful_step_count=25)
 TestTwoStores = pytest.mark.slow(TwoStores.TestCase)
