@@ -50,7 +50,7 @@ class Programs:
         lines = path.read_text().splitlines() if path.exists() else []
         return [call[1:] for call in map(json.loads, lines) if call[0] == what]
 
-    def target(self, timeout: timedelta = timedelta(seconds=20), **more: object) -> Target:
+    def target(self, timeout: timedelta = timedelta(seconds=200), **more: object) -> Target:
         def argv(*words: str) -> tuple[str, ...]:
             return (sys.executable, "-S", str(self.folder / "program.py"), *words)
 
@@ -63,5 +63,5 @@ class Programs:
             timeout=timeout,
             poll=timedelta(seconds=0.05),
         )
-        fields = {"name": "shop", "spec": spec, "rollback": RollbackPolicy(timeout=timedelta(seconds=20)), **more}
+        fields = {"name": "shop", "spec": spec, "rollback": RollbackPolicy(timeout=timedelta(seconds=200)), **more}
         return Target.model_validate(fields)

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import psycopg
 import pytest
 
 from tests.components import require
+from tests.waiting import wait_until, within
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def serving(address: str = "", port: int = 5432, network: str = "") -> Iterator[
             shutil.chown(folder, user)
         state = folder / "state"
         make = [str(initdb), "-D", str(state), "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"]
-        subprocess.run(make, user=user, check=True, timeout=60, capture_output=True, cwd=folder)
+        subprocess.run(make, user=user, check=True, timeout=within(60), capture_output=True, cwd=folder)
         if network:
             with (state / "pg_hba.conf").open("a") as rules:
                 rules.write(f"host all all {network} scram-sha-256\n")
@@ -68,19 +68,23 @@ def serving(address: str = "", port: int = 5432, network: str = "") -> Iterator[
         if process is not None:
             process.send_signal(signal.SIGINT)  # "fast" shutdown: does not wait for clients
             try:
-                process.wait(30)
+                process.wait(within(30))
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(10)
+                process.wait(within(10))
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_for(folder: Path, port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
+    where = f"host={folder} port={port} user=postgres dbname=postgres"
+
+    def answers() -> bool:
+        if process.poll() is not None:
+            pytest.fail(f"PostgreSQL did not start:\n{(folder / 'log').read_text()}")
         try:
-            psycopg.connect(f"host={folder} port={port} user=postgres dbname=postgres", connect_timeout=2).close()
-            return
+            psycopg.connect(where, connect_timeout=int(within(2))).close()
         except psycopg.OperationalError:
-            time.sleep(0.05)
-    pytest.fail(f"PostgreSQL did not start:\n{(folder / 'log').read_text()}")
+            return False
+        return True
+
+    wait_until(answers, f"PostgreSQL to start; its log is {folder / 'log'}", seconds=30)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shop import HOOK_SECRET, REPOSITORY, SECRETS, Shop
+from tests.waiting import wait_until, within
 from watchdog.app import build
 from watchdog.errors import StoreDamaged
 from watchdog.model.incident import Event, EventKind
@@ -79,7 +80,7 @@ def test_nothing_is_left_running(shop: Shop) -> None:
     app = build(load(shop.config, SECRETS))
     app.engine.tick(app.clock.now())
     app.close()
-    assert set(threading.enumerate()) <= before
+    wait_until(lambda: set(threading.enumerate()) <= before, "its threads to end")
 
 
 def test_a_damaged_state_is_said_at_once(shop: Shop) -> None:
@@ -99,6 +100,6 @@ heavy = ["docker", "prometheus_api_client", "kubernetes", "psycopg", "numpy", "p
 print([name for name in heavy if name in sys.modules])
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=within(60), check=True
     )
     assert done.stdout == "[]\n"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import within
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "watchdog"
 
@@ -20,7 +22,7 @@ def test_the_layers_hold():
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=within(100),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 import requests
 
-from tests.cli.shop import SECRETS, Shop, answers, ended, free_port, until
+from tests.cli.shop import SECRETS, Shop, answers, ended, free_port
+from tests.waiting import wait_until, within
 from watchdog import daemon as daemon_module
 from watchdog.app import App, build
 from watchdog.daemon import Daemon
 from watchdog.errors import BadConfig, StoreDamaged, StoreUnavailable
+from watchdog.observe.command import CommandPlatform
 from watchdog.settings import load
 
 pytestmark = pytest.mark.slow
@@ -42,26 +44,27 @@ def running(shop: Shop, **changes: Any) -> Iterator[tuple[Daemon, App]]:
         yield daemon, app
     finally:
         daemon.close()
-    until(lambda: not set(threading.enumerate()) - before, "its threads are gone", patience=10)
+    wait_until(lambda: not set(threading.enumerate()) - before, "its threads are gone")
 
 
 def test_it_turns_and_answers(shop: Shop) -> None:
     with running(shop) as (daemon, _):
-        until(lambda: daemon.ready() == (True, "1 targets"), "the first look")
+        wait_until(lambda: daemon.ready() == (True, "1 targets"), "the first look")
         for path in ("/healthz", "/readyz"):
-            answer = requests.get(f"{daemon.url}{path}", timeout=5)
+            answer = requests.get(f"{daemon.url}{path}", timeout=within(5))
             assert (answer.status_code, answer.json()["ok"]) == (200, True)
-        metrics = requests.get(f"{daemon.url}/metrics", timeout=5).text
+        metrics = requests.get(f"{daemon.url}/metrics", timeout=within(5)).text
         assert "watchdog_" in metrics
         assert daemon.alive()[0]
     assert answers(f"{daemon.url}/healthz") is None
 
 
-def test_a_deploy_wakes_it_long_before_the_sweep(shop: Shop) -> None:
+def test_a_deploy_wakes_it_long_before_the_sweep(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CommandPlatform, "resyncs", True)  # such a platform is not swept: only its word counts
     with running(shop) as (_, app):
-        until(lambda: app.store.bookmark("shop") is not None, "v1 is seen")
+        wait_until(lambda: app.store.bookmark("shop") is not None, "v1 is seen")
         shop.service.deploy("v2")
-        until(lambda: app.store.watches("shop"), "the deploy is seen", patience=10)  # the sweep is every 30 s
+        wait_until(lambda: app.store.watches("shop"), "the deploy is seen")
         assert app.store.watches("shop")[0].revision == "v2"
 
 
@@ -71,7 +74,7 @@ def test_without_http_it_has_no_url(shop: Shop) -> None:
     daemon.start()
     try:
         assert daemon.url is None
-        until(lambda: app.engine.looked("shop"), "it turns all the same")
+        wait_until(lambda: app.engine.looked("shop"), "it turns all the same")
     finally:
         daemon.close()
 
@@ -79,27 +82,27 @@ def test_without_http_it_has_no_url(shop: Shop) -> None:
 def test_a_platform_that_is_away_makes_it_not_ready_but_alive(shop: Shop) -> None:
     shop.service.set(status_fails="no route to host")
     with running(shop) as (daemon, _):
-        until(lambda: "no route to host" in daemon.ready()[1], "it says why")
+        wait_until(lambda: "no route to host" in daemon.ready()[1], "it says why")
         assert answers(f"{daemon.url}/readyz") == 503
         assert answers(f"{daemon.url}/healthz") == 200
         shop.service.set(status_fails="")
-        until(lambda: daemon.ready()[0], "it is ready again", patience=40)
+        wait_until(lambda: daemon.ready()[0], "it is ready again", seconds=40)
 
 
 def test_a_state_that_is_away_makes_it_not_ready_and_it_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon_module, "CALM_SECONDS", 1.0)
     with running(shop) as (daemon, app):
-        until(lambda: app.engine.looked("shop"), "the first look")
+        wait_until(lambda: app.engine.looked("shop"), "the first look")
 
         def away(*_: object) -> None:
             raise StoreUnavailable("reading the state: the disk is full")
 
         with monkeypatch.context() as broken:
             broken.setattr(app.store, "open_watches", away)
-            until(lambda: not daemon.ready()[0], "it notices")
+            wait_until(lambda: not daemon.ready()[0], "it notices")
             assert daemon.ready() == (False, "reading the state: the disk is full")
             assert daemon.alive()[0]
-        until(lambda: daemon.ready()[0], "it goes on")
+        wait_until(lambda: daemon.ready()[0], "it goes on")
 
 
 def test_a_disk_that_is_full_is_said_once_though_turns_that_only_read_succeed(
@@ -157,12 +160,12 @@ def test_a_receiver_that_is_down_delays_nobody(shop: Shop, httpserver: Any) -> N
     httpserver.expect_request("/up").respond_with_data("")
     receivers = {"down": f"http://127.0.0.1:{free_port()}/", "up": httpserver.url_for("/up")}
     with running(shop, receivers=receivers) as (_, app):
-        until(lambda: app.store.bookmark("shop") is not None, "v1 is seen")
+        wait_until(lambda: app.store.bookmark("shop") is not None, "v1 is seen")
         shop.service.deploy("v2")
         shop.service.crash()
-        until(lambda: shop.service.acts == ["v1"], "it is rolled back")
-        until(lambda: app.store.watches("shop")[0].state.value == "recovered", "it is proven")
-        until(lambda: len(httpserver.log) >= 5, "the other one is told all")
+        wait_until(lambda: shop.service.acts == ["v1"], "it is rolled back")
+        wait_until(lambda: app.store.watches("shop")[0].state.value == "recovered", "it is proven")
+        wait_until(lambda: len(httpserver.log) >= 5, "the other one is told all")
         waiting, given_up = app.store.queue()
         assert waiting >= 5
         assert given_up == 0
@@ -174,20 +177,24 @@ def test_it_ends_in_the_middle_of_a_turn(shop: Shop, monkeypatch: pytest.MonkeyP
     """A turn that wants the next one at once, while the scheduler is being stopped: neither may wait for the other."""
     in_a_turn, go_on = threading.Event(), threading.Event()
     with running(shop) as (daemon, app):
-        tick = app.engine.tick
+        tick, shutdown = app.engine.tick, daemon._scheduler.shutdown
 
         def slow(now: datetime) -> None:
             in_a_turn.set()
-            go_on.wait(10)
+            go_on.wait(within(10))
             app.on_done[0]()
             tick(now)
 
+        def ending(**how: bool) -> None:
+            threading.Timer(0.3, go_on.set).start()  # so that it is in the middle of this
+            shutdown(**how)
+
         monkeypatch.setattr(app.engine, "tick", slow)
-        assert in_a_turn.wait(10)
-        threading.Timer(0.3, go_on.set).start()
+        monkeypatch.setattr(daemon._scheduler, "shutdown", ending)
+        assert in_a_turn.wait(within(10))
         closing = threading.Thread(target=daemon.close)
         closing.start()
-        closing.join(15)
+        closing.join(within(15))
         assert not closing.is_alive()
         daemon.close = lambda: None
 
@@ -198,7 +205,9 @@ def test_a_signal_ends_it_cleanly(shop: Shop, number: int) -> None:
     shop.write(http=port)
     process = shop.start("run")
     try:
-        until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/readyz") == 200, "it is ready")
+        wait_until(
+            lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/readyz") == 200, "it is ready"
+        )
         process.send_signal(number)
         _, log = ended(process)
     finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.components import require
+from tests.waiting import within
 from watchdog.model.rule import PrometheusMeasure
 from watchdog.settings.rules import read_rule_file
 from watchdog.template import render
@@ -283,7 +284,7 @@ def test_every_query_asks_prometheus_what_is_meant(tmp_path: Path):
     file = tmp_path / "queries.json"
     file.write_text(json.dumps({"rule_files": [], "evaluation_interval": "15s", "tests": tests}))
     run = subprocess.run(
-        ["promtool", "test", "rules", str(file)], capture_output=True, text=True, timeout=60, check=False
+        ["promtool", "test", "rules", str(file)], capture_output=True, text=True, timeout=within(60), check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
 

@@ -80,7 +80,7 @@ def test_it_warns_of_what_the_revision_notes_and_of_what_runs(programs):
     assert draft.warnings == ("the schema stays new", "v1 runs already")
 
 
-def execute(programs, timeout=timedelta(seconds=20)):
+def execute(programs, timeout=timedelta(seconds=200)):
     target = programs.target(rollback=RollbackPolicy(timeout=timeout))
     actor = CommandActor({"DEPLOY_TOKEN": "hunter2"})
     return actor.execute(target, planned(actor.draft(target, V1, running("v2"))), V1)

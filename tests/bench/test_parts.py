@@ -16,6 +16,7 @@ from bench import api_requests, compose, daemons, kubernetes, looks, processes, 
 from bench.machine import facts
 from bench.prometheus import serving
 from bench.report import Result, Row, Skipped
+from tests.waiting import within
 from watchdog.engine.loop import LOOKS_A_TURN
 
 
@@ -64,7 +65,7 @@ def test_the_daemon_to_measure_starts_and_ends(tmp_path: Path):
 def test_a_process_is_measured_and_ended(tmp_path: Path):
     code = "import time\nwhile True: sum(range(10**5))"
     with processes.running([sys.executable, "-c", code], tmp_path / "log") as process:
-        processes.wait_until(lambda: processes.cpu_seconds(process.pid) > 0.1, "it to use the processor", 30)
+        processes.wait_until(lambda: processes.cpu_seconds(process.pid) > 0.1, "it to use the processor", within(30))
         assert 1 < processes.resident_mb(process.pid) < 1000
         ((share,),) = processes.cpu_shares([process.pid], windows=1, seconds=0.1)
         assert share >= 0
@@ -74,7 +75,7 @@ def test_a_process_is_measured_and_ended(tmp_path: Path):
 def test_what_a_process_wrote_is_told_when_the_measurement_fails(tmp_path: Path):
     def fail() -> None:
         with processes.running([sys.executable, "-c", "print('no disk')"], tmp_path / "log") as process:
-            process.wait(30)
+            process.wait(within(30))
             raise RuntimeError("not measured")
 
     with pytest.raises(RuntimeError, match="not measured") as caught:
@@ -88,7 +89,7 @@ def test_waiting_has_an_end_that_says_what_was_waited_for():
 
 
 def test_its_prometheus_answers_every_query():
-    with serving() as url, urllib.request.urlopen(f"{url}/api/v1/query?query=up", timeout=10) as answer:
+    with serving() as url, urllib.request.urlopen(f"{url}/api/v1/query?query=up", timeout=within(10)) as answer:
         document = json.load(answer)
     assert document["status"] == "success"
     assert document["data"]["result"][0]["value"][1] == "1"

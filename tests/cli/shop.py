@@ -9,8 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from unittest import mock
 
 import requests
 
+from tests.waiting import wait_until, within
 from watchdog.cli import main
 from watchdog.cli.common import out
 
@@ -27,7 +27,6 @@ HOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TOKEN = "open-sesame-0123456789"
 PROMETHEUS_PASSWORD = "correct-horse-battery"
 SECRETS = {"HOOK_SECRET": HOOK_SECRET, "WATCHDOG_TOKEN": TOKEN, "PROMETHEUS_PASSWORD": PROMETHEUS_PASSWORD}
-PATIENCE = 30.0  # seconds a condition may take on a busy machine
 
 _PROGRAM = """\
 import json, os, pathlib, sys, time
@@ -50,7 +49,9 @@ elif what == "healthy":
 elif what == "rollback":
     with (here / "acts").open("a") as acts:
         acts.write(sys.argv[2] + "\\n")
-    time.sleep(state["rollback_takes"])
+    until = time.monotonic() + 600
+    while (here / "halt").exists() and time.monotonic() < until:
+        time.sleep(0.02)
     if state["rollback_fails"]:
         sys.exit("the deploy script gave up")
     state = json.loads((here / "state.json").read_text()) | {"running": sys.argv[2], "exits": [], "phase": "complete"}
@@ -80,7 +81,7 @@ _TARGET = """\
     probes:
       - {{name: api, command: [{python}, -S, {folder}/program.py, healthy], consecutive_failures: 2, action: {action}}}
     watch: {{bake_time: {bake_time}, initial_delay: 0s, interval: 500ms, settle: 100ms}}
-    rollback: {{verify_for: 600ms, verify_timeout: 10s, timeout: 20s, cooldown: 0s, first_known_good: {first}}}
+    rollback: {{verify_for: 600ms, verify_timeout: 100s, timeout: 200s, cooldown: 0s, first_known_good: {first}}}
     receivers: [{receivers}]
     mode: {mode}
 """
@@ -108,7 +109,7 @@ class Service:
         (folder / "program.py").write_text(_PROGRAM)
         self._state: dict[str, Any] = {
             "running": "v1", "phase": "complete", "exits": [], "history": ["v1"], "sick": [],
-            "rollback_takes": 0.0, "rollback_fails": False, "status_fails": "",
+            "rollback_fails": False, "status_fails": "",
         }  # fmt: skip
         self.set()
 
@@ -127,6 +128,13 @@ class Service:
             for _ in range(times)
         ]
         self.set(exits=exits)
+
+    def halt(self) -> None:
+        """A rollback does not get past its beginning, until `go_on`."""
+        (self.folder / "halt").touch()
+
+    def go_on(self) -> None:
+        (self.folder / "halt").unlink()
 
     @property
     def running(self) -> str:
@@ -166,7 +174,7 @@ class Shop:
         receivers = receivers or {}
         fields = {"first": "running", "bake_time": "1500ms", "mode": "enforce", "action": "rollback"} | changes
         hooks = ", ".join(
-            f'{{name: {name}, webhook: {{url: "{url}", secret: {{env: HOOK_SECRET}}, timeout: 2s}}}}'
+            f'{{name: {name}, webhook: {{url: "{url}", secret: {{env: HOOK_SECRET}}, timeout: 20s}}}}'
             for name, url in receivers.items()
         )
         listen = f'http: {{listen: "127.0.0.1:{http}", token: {{env: WATCHDOG_TOKEN}}}}' if http else ""
@@ -227,7 +235,7 @@ class Shop:
         process = self.start("run")
         url = f"http://127.0.0.1:{port}"
         try:
-            until(lambda: process.poll() is not None or answers(url + "/readyz") == 200, "the daemon is ready")
+            wait_until(lambda: process.poll() is not None or answers(url + "/readyz") == 200, "the daemon is ready")
             if process.poll() is None:
                 yield url
         finally:
@@ -245,7 +253,7 @@ def _without_secrets(done: Done) -> Done:
 def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
     """The rest of what it printed; killed when it does not end by itself in time."""
     try:
-        return process.communicate(timeout=20) if process.stdout and not process.stdout.closed else ("", "")
+        return process.communicate(timeout=within(20)) if process.stdout and not process.stdout.closed else ("", "")
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
@@ -255,17 +263,9 @@ def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
 def answers(url: str) -> int | None:
     """The status code, or None when nobody listens."""
     try:
-        return requests.get(url, timeout=5).status_code
+        return requests.get(url, timeout=within(5)).status_code
     except requests.RequestException:
         return None
-
-
-def until(true: Callable[[], Any], what: str, patience: float = PATIENCE) -> None:
-    """Wait for a condition, with a bound."""
-    deadline = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < deadline, f"not within {patience} s: {what}"
-        time.sleep(0.05)
 
 
 def free_port() -> int:

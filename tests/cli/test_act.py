@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.cli.shop import Shop, ended, until
+from tests.cli.shop import Shop, ended
+from tests.waiting import wait_until
 from watchdog.store import open_store
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,7 @@ class TestRollback:
 
     def test_one_that_does_not_heal_is_failed(self, two: Shop) -> None:
         two.write(action="alert")
-        two.config.write_text(two.config.read_text().replace("verify_timeout: 10s", "verify_timeout: 1s"))
+        two.config.write_text(two.config.read_text().replace("verify_timeout: 100s", "verify_timeout: 1s"))
         two.service.set(sick=["v1"])
         done = two.run("rollback", "shop")
         assert done.code == 1
@@ -86,12 +87,13 @@ class TestRollback:
 
     def test_an_interrupted_one_is_gone_on_with(self, two: Shop) -> None:
         two.run("rollback", "shop", "--dry-run")
-        two.service.set(rollback_takes=1.0)
+        two.service.halt()
         process = two.start("rollback", "shop")
-        until(lambda: two.service.acts, "the rollback began")
+        wait_until(lambda: two.service.acts, "the rollback began")
         process.kill()
         ended(process)
-        until(lambda: two.service.running == "v1", "its program, which nobody waits for, is done")
+        two.service.go_on()
+        wait_until(lambda: two.service.running == "v1", "its program, which nobody waits for, is done")
         # The claim of a killed process holds for half a minute: nobody may act beside it.
         forget_claims(two)
         done = two.run("rollback", "shop")
@@ -102,13 +104,14 @@ class TestRollback:
 
     def test_another_goal_waits_for_the_one_begun(self, two: Shop) -> None:
         two.run("rollback", "shop", "--dry-run")
-        two.service.set(rollback_takes=1.0)
+        two.service.halt()
         process = two.start("rollback", "shop")
-        until(lambda: two.service.acts, "the rollback began")
+        wait_until(lambda: two.service.acts, "the rollback began")
         process.kill()
         ended(process)
         forget_claims(two)
         done = two.run("rollback", "shop", "--to", "v2")
+        two.service.go_on()
         assert done.code == 4
         assert "a rollback of shop to v1 was begun and is not finished" in done.err
 

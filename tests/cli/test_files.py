@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shop import REPOSITORY, Shop, free_port
+from tests.waiting import within
 
 
 class TestCheck:
@@ -145,7 +146,7 @@ def test_the_program_itself(tmp_path: Path) -> None:
     """As installed: one process, its exit code, its message."""
     done = subprocess.run(
         [sys.executable, "-m", "watchdog", "status", "-c", str(tmp_path / "none.yaml")],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False,
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=within(60), check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert "none.yaml" in done.err if hasattr(done, "err") else "none.yaml" in done.stderr

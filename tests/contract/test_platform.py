@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tests.cli.shop import until
 from tests.contract.worlds import Case
+from tests.waiting import wait_until
 from watchdog.errors import Refused, Unavailable
 from watchdog.model.deploy import Phase, Recorded, Snapshot
 from watchdog.testing import EPOCH
@@ -92,10 +92,10 @@ def test_it_wakes_when_something_happens_until_it_is_stopped(case: Case) -> None
         for happens in (lambda: case.deploy("v2"), case.crash, lambda: case.deploy("v3")):
             known = woken["shop"]
             happens()
-            until(lambda: woken["shop"] > known, "it wakes", patience=10)  # noqa: B023 -- called at once
+            wait_until(lambda: woken["shop"] > known, "it wakes")  # noqa: B023 -- called at once
     finally:
         platform.stop()
-    assert set(threading.enumerate()) <= before, "nothing goes on"
+    wait_until(lambda: set(threading.enumerate()) <= before, "its threads to end: nothing goes on")
     known = woken["shop"]
     case.deploy("v4")
     assert woken["shop"] == known

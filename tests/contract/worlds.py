@@ -62,9 +62,9 @@ def _target(folder: Path) -> Target:
             "spec": {
                 "kind": "command", "status": argv("status"), "history": argv("history"),
                 "rollback": argv("rollback", "{{ revision }}"), "logs": argv("logs"),
-                "poll": timedelta(milliseconds=50),
+                "poll": timedelta(milliseconds=50), "timeout": timedelta(seconds=100),
             },
-            "rollback": {"timeout": timedelta(seconds=20)},
+            "rollback": {"timeout": timedelta(seconds=200)},
         }
     )  # fmt: skip
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,11 +43,3 @@ def processes_of(tmp: Path) -> list[str]:
         except OSError:
             continue  # it ended meanwhile, or is somebody else's
     return found
-
-
-def wait_until(true: Callable[[], object], what: str, seconds: float = 20) -> None:
-    """Ask again every 50 ms until it is true. Fails, saying what was waited for, when the time is over."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for: {what}"
-        time.sleep(0.05)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.demo.performing import wait_until
+from tests.waiting import wait_until, within
 from watchdog.demo import Fault, platform
 from watchdog.demo.config import config_text
 from watchdog.demo.proof import prove
@@ -112,7 +112,7 @@ def test_metrics_are_prometheus_text():
 
 
 def test_the_service_answers_only_what_it_has(stage: CommandStage):
-    connection = http.client.HTTPConnection("127.0.0.1", stage.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", stage.port, timeout=within(5))
     connection.request("GET", "/nothing")
     assert connection.getresponse().status == 404
     connection.close()

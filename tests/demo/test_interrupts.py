@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.performing import demo, processes_of, wait_for_words, wait_until
+from tests.demo.performing import demo, processes_of, wait_for_words
+from tests.waiting import wait_until, within
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,7 +29,7 @@ def test_a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals, moment:
     with demo("--fault", "crash", tmp=tmp_path) as process:
         wait_for_words(process, moment)
         process.send_signal(number)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=within(30))
     assert process.returncode == code, out
     assert "everything was taken away" in out
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.conftest import MakeGuarded, present
@@ -18,10 +18,8 @@ from watchdog.model.target import Target
 from watchdog.model.watch import WatchState
 
 LAWS = settings(
-    deadline=None,
     max_examples=int(os.environ.get("LAWS_EXAMPLES", "40")),
     derandomize=os.environ.get("CI", "").lower() == "true",
-    suppress_health_check=[HealthCheck.too_slow],
 )
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tests.engine.conftest import CRASH, PROBE, rule
 from tests.engine.test_comparing import ERRORS, SHADOW, Served
+from tests.waiting import within
 from watchdog.engine.pooling import lenders, pool_of, weights
 from watchdog.judge.compare.failures import restarted
 from watchdog.model.comparison import Finding
@@ -276,7 +277,7 @@ print(g.watch.state.value, g.watch.findings, "numpy" in sys.modules)
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=within(60),
         check=True,
     )
     assert done.stdout == "passed {} False\n"

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.waiting import within
+
 Query = dict[str, str]
 
 
@@ -54,7 +56,7 @@ class Answer:
 
     def stay(self) -> None:
         """Say nothing more until the test is over."""
-        self._ended.wait(30)
+        self._ended.wait(within(30))
         self._handler.close_connection = True
 
 
@@ -90,7 +92,7 @@ class ScriptedApi:
             self._ended.set()
             self._server.shutdown()
             self._server.server_close()
-            thread.join(5)
+            thread.join(within(5))
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         api = self

@@ -42,7 +42,8 @@ def test_a_throttled_request_is_made_again_when_it_may(tmp_path: Path):
     with ScriptedApi(script, tmp_path).running() as api:
         began = time.monotonic()
         assert cluster_of(api).get(PODS) == {"ok": True}
-        assert 1 <= time.monotonic() - began < 5
+        assert time.monotonic() - began >= 1
+        assert len(api.queries) == 2
 
 
 def test_a_wait_that_is_too_long_is_not_waited_for(tmp_path: Path):
@@ -79,15 +80,17 @@ def test_a_list_is_read_page_by_page(tmp_path: Path):
 
 
 def test_an_answer_that_never_ends_is_not_waited_for(tmp_path: Path):
+    ended = []
+
     def script(_: int, __: Query, answer: Answer) -> None:
         answer.begin()
         answer.stay()
+        ended.append(True)
 
     with ScriptedApi(script, tmp_path).running() as api:
-        began = time.monotonic()
         with pytest.raises(Unavailable, match="no answer in time"):
             cluster_of(api)._json("GET", PODS, timeout=0.3)
-        assert time.monotonic() - began < 5
+        assert not ended
 
 
 def test_nothing_listens(tmp_path: Path):

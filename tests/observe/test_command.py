@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.command_target import Programs
+from tests.waiting import wait_until, within
 from watchdog.errors import Unavailable
 from watchdog.model.deploy import Phase, Revision
 from watchdog.model.target import ComposeSpec, Target
 from watchdog.observe.command import CommandPlatform
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LONG = timedelta(hours=1)
+"""Longer than any test waits."""
 
 
 @pytest.fixture
@@ -221,15 +223,17 @@ class Wakes:
 
     def wait(self, count: int) -> bool:
         with self.changed:
-            return self.changed.wait_for(lambda: len(self.names) >= count, timeout=20)
+            return self.changed.wait_for(lambda: len(self.names) >= count, timeout=within(20))
 
 
 def polled(programs: Programs, times: int) -> None:
     """Until `status` was asked that many times more."""
-    wanted, deadline = len(programs.calls("status")) + times, time.monotonic() + 20
-    while len(programs.calls("status")) < wanted and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(programs.calls("status")) >= wanted
+    wanted = len(programs.calls("status")) + times
+    wait_until(lambda: len(programs.calls("status")) >= wanted, f"{times} more calls of status", seconds=20)
+
+
+def nobody_polls() -> bool:
+    return not any(thread.name == "poll shop" for thread in threading.enumerate())
 
 
 def test_changes_wake_and_nothing_else_does(programs):
@@ -252,20 +256,20 @@ def test_changes_wake_and_nothing_else_does(programs):
         assert wakes.names == ["shop"] * 4
     finally:
         platform.stop()
+    wait_until(nobody_polls, "the polling to end")
     asked = len(programs.calls("status"))
-    assert not any(thread.name == "poll shop" for thread in threading.enumerate())
     assert len(programs.calls("status")) == asked
 
 
 def test_stop_ends_a_program_that_hangs_and_start_works_again(programs):
     platform, wakes = CommandPlatform(), Wakes()
-    programs.does("status", "(here / 'pid').write_text(str(os.getpid())); time.sleep(60)")
-    platform.start([programs.target(timeout=timedelta(seconds=50))], wakes)
+    programs.does("status", "(here / 'pid').write_text(str(os.getpid())); time.sleep(900)")
+    platform.start([programs.target(timeout=LONG)], wakes)
     try:
         polled(programs, 1)
     finally:
         platform.stop()
-    assert not any(thread.name == "poll shop" for thread in threading.enumerate())
+    wait_until(nobody_polls, "the polling to end")
     programs.status(revision="v2", phase="complete")
     platform.start([programs.target()], wakes)
     try:
@@ -278,9 +282,9 @@ def test_one_hanging_target_does_not_delay_another(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     hanging, fine = Programs(tmp_path / "a"), Programs(tmp_path / "b")
-    hanging.does("status", "time.sleep(60)")
+    hanging.does("status", "time.sleep(900)")
     platform, wakes = CommandPlatform(), Wakes()
-    platform.start([hanging.target(name="a"), fine.target(name="b")], wakes)
+    platform.start([hanging.target(LONG, name="a"), fine.target(name="b")], wakes)
     try:
         assert wakes.wait(1)
         fine.status(revision="v2", phase="complete")

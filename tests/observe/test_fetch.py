@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import gzip
 import threading
-import time
 from datetime import timedelta
 
 import pytest
 
 from tests.observe.wire import closed_port, http
+from tests.waiting import wait_until
 from watchdog.observe.fetch import NoAnswer, fetch, shown
 
 SHORT = timedelta(seconds=0.5)
-LONG = timedelta(seconds=20)
+LONG = timedelta(seconds=200)
 
 
 def failure(url, timeout=LONG, **more) -> NoAnswer:
@@ -43,19 +43,8 @@ def test_a_good_answer(wire):
 )
 def test_a_drip_does_not_stretch_the_time_limit(wire, start, data):
     wire.drips(data, start)
-    began = time.monotonic()
-    assert str(failure(wire.url, SHORT)) == "no whole answer within 0.5s"
-    assert time.monotonic() - began < 10  # not a wall-clock test: without a limit it never ends
-    assert _no_thread_left()
-
-
-def _no_thread_left() -> bool:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        if not any(thread.name == "within" for thread in threading.enumerate()):
-            return True
-        time.sleep(0.01)
-    return False
+    assert str(failure(wire.url, SHORT)) == "no whole answer within 0.5s"  # a drip never ends by itself
+    wait_until(lambda: not any(t.name == "within" for t in threading.enumerate()), "its thread to end")
 
 
 def test_silence(wire):

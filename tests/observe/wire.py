@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from tests.waiting import within
+
 
 def http(body: bytes | str, status: str = "200 OK", kind: str = "text/plain; version=0.0.4", length: int | None = None):
     """A whole HTTP answer as bytes. `length` may lie."""
@@ -66,7 +68,7 @@ class Wire:
 
         def hang(connection: socket.socket) -> None:
             connection.sendall(start)
-            self.over.wait(60)
+            self.over.wait(within(60))
 
         self.answer = hang
 
@@ -80,7 +82,7 @@ def serving() -> Iterator[Wire]:
 
     def serve(connection: socket.socket) -> None:
         with connection, suppress(OSError):
-            connection.settimeout(10)
+            connection.settimeout(within(10))
             wire.requests.append(_request(connection))
             wire.answer(connection)
 
@@ -104,7 +106,7 @@ def serving() -> Iterator[Wire]:
             listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         listener.close()
         for thread in (acceptor, *threads):
-            thread.join(5)
+            thread.join(within(5))
 
 
 _TLS_HANDSHAKE = b"\x16"

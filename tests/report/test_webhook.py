@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 from werkzeug import Response
 
+from tests.waiting import within
 from watchdog.clock import SystemClock
 from watchdog.errors import BadConfig, Refused, Unavailable
 from watchdog.model.incident import Event, EventKind
@@ -32,7 +33,7 @@ def event(**detail):
     )
 
 
-def receiver(server, *, secret=SECRET, path=PATH, timeout=5.0):
+def receiver(server, *, secret=SECRET, path=PATH, timeout=50.0):
     return WebhookReceiver(
         "oncall",
         server.url_for(path),
@@ -135,7 +136,7 @@ def test_a_slow_receiver_is_given_its_time_and_no_more(httpserver):
     release = threading.Event()
 
     def slow(_request):
-        release.wait(10)
+        release.wait(within(10))
         return Response("late")
 
     httpserver.expect_request(PATH).respond_with_handler(slow)

@@ -480,7 +480,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(ANYTHING, st.sampled_from(["", "store", "http", "sources", "receivers", "sentry", "targets", "rules", "probes"]))
 def test_whatever_is_written_is_read_or_refused_as_a_bad_config(tmp_path: Path, thing: object, where: str) -> None:
     shop = {"name": "shop", "compose": {"project": "shop"}, "probes": [{"name": "a", "tcp": "x:1"}]}

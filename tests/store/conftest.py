@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -50,6 +51,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         url = request.getfixturevalue("postgres_url")
     else:
         url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/state.db"}[request.param]
-    opened = open_store(url)
+    opened = open_store(url, timedelta(seconds=200))
     yield opened
     opened.close()

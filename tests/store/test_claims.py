@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from tests.store.examples import T0, at
+from tests.waiting import within
 from watchdog.store import open_store
 from watchdog.store.base import Store
 
@@ -46,7 +47,7 @@ def test_only_the_owner_can_give_it_up(store: Store) -> None:
 
 
 def test_of_many_threads_one_gets_the_claim(store: Store) -> None:
-    start = threading.Barrier(8, timeout=30)
+    start = threading.Barrier(8, timeout=within(30))
 
     def race(owner: int) -> list[bool]:
         start.wait()
@@ -63,7 +64,7 @@ from datetime import datetime, timedelta
 from watchdog.store import open_store
 url, owner, now = sys.argv[1:]
 sys.stdin.readline()
-store = open_store(url)
+store = open_store(url, timedelta(seconds=200))
 at = datetime.fromisoformat(now)
 print(json.dumps([store.claim(f"target-{n}", owner, at, timedelta(seconds=30)) for n in range(20)]))
 store.close()
@@ -86,7 +87,7 @@ def test_of_several_processes_one_gets_the_claim_and_one_makes_the_tables(databa
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        answers = [json.loads(process.communicate(timeout=60)[0]) for process in started]
+        answers = [json.loads(process.communicate(timeout=within(60))[0]) for process in started]
     finally:
         for process in started:
             process.kill()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.examples import bookmark, event, measurement, rollback, watch
+from tests.waiting import within
 from watchdog.store import open_store
 from watchdog.store.base import Step
 
@@ -50,7 +51,7 @@ def test_a_kill_leaves_every_step_whole(database_url: str) -> None:
                 told = int(process.stdout.readline())
         finally:
             process.kill()
-            rest, _ = process.communicate(timeout=30)
+            rest, _ = process.communicate(timeout=within(30))
         told = max([told, *(int(line) for line in rest.split("\n")[:-1])])
 
         store = open_store(database_url)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import within
 from watchdog.errors import BadConfig
 from watchdog.store import open_store
 from watchdog.store.memory import MemoryStore
@@ -47,7 +48,7 @@ def test_a_url_that_cannot_be_read_is_not_repeated() -> None:
 def test_what_is_not_used_is_not_loaded(url: str, absent: str, tmp_path: Path) -> None:
     lines = f"import sys; from watchdog.store import open_store; open_store({url.format(tmp_path)!r}).close()"
     check = f"{lines}; sys.exit({absent!r} in sys.modules)"
-    subprocess.run([sys.executable, "-c", check], check=True, timeout=60, cwd=ROOT)
+    subprocess.run([sys.executable, "-c", check], check=True, timeout=within(60), cwd=ROOT)
 
 
 def test_postgresql_without_its_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from tests.components import require
 from tests.store.examples import at, ended, event, full_watch, logs, measurement, revision, scrape, watch
+from tests.waiting import within
 from watchdog.errors import StoreDamaged, StoreUnavailable
 from watchdog.store import open_store
 from watchdog.store.base import Step
@@ -144,13 +145,13 @@ class TestLocks:
         assert opened.watch("w1") is not None
 
     def test_a_short_lock_is_waited_out(self, path: Path) -> None:
-        store = SqlStore(url(path), timedelta(seconds=20))
+        store = SqlStore(url(path), timedelta(seconds=200))
         other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
         release = threading.Timer(0.3, other.execute, ["COMMIT"])
         release.start()
         store.save(Step(watches=(watch(),)))
-        release.join()
+        release.join(within(10))
         other.close()
         assert store.watch("w1") is not None
         store.close()
@@ -161,7 +162,7 @@ class TestLocks:
             SqlStore(url(path), SHORT).close()
 
     def test_threads_write_side_by_side(self, path: Path) -> None:
-        store = open_store(url(path))
+        store = open_store(url(path), timedelta(seconds=200))
 
         def write(name: str) -> None:
             for n in range(1, 26):
@@ -172,7 +173,7 @@ class TestLocks:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(within(60))
         assert [w.version for w in store.open_watches()] == [25] * 4
         assert [len(store.measurements(f"w{n}")) for n in range(4)] == [25] * 4
         store.close()
@@ -195,7 +196,7 @@ class TestDamage:
     def test_the_command_it_names_keeps_the_file_and_starts_afresh(self, path: Path) -> None:
         path.write_bytes(b"garbage " * 600)
         command = self.refused(path, "mkdir").splitlines()[-1]
-        subprocess.run(["sh", "-c", command], check=True, timeout=10)
+        subprocess.run(["sh", "-c", command], check=True, timeout=within(10))
         open_store(url(path)).close()
         assert (path.parent / "damaged-state" / "state.db").read_bytes() == b"garbage " * 600
 
@@ -303,7 +304,7 @@ from tests.store.examples import *
         [sys.executable, "-c", head + script, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=within(60),
         check=False,
         cwd=ROOT,
     )
@@ -349,7 +350,10 @@ os._exit(0)  # closing would fold the log, which the limit forbids
     def test_a_full_disk_stops_the_step_and_nothing_else(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="watchdog-full-"))
         mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, timeout=10, capture_output=True
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder],
+            check=False,
+            timeout=within(10),
+            capture_output=True,
         )
         try:
             require("the right to mount a small disk", mounted.returncode == 0)
@@ -365,7 +369,7 @@ os._exit(0)  # closing would fold the log, which the limit forbids
             again.close()
         finally:
             if not mounted.returncode:
-                subprocess.run(["umount", folder], check=True, timeout=10)
+                subprocess.run(["umount", folder], check=True, timeout=within(10))
             folder.rmdir()
 
     def test_a_file_that_may_only_be_read_answers_and_does_not_write(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 import requests
 from pydantic import SecretStr
 
+from tests.waiting import within
 from watchdog.errors import Refused, UnknownName
 from watchdog.model.deploy import EvidenceItem, Revision
 from watchdog.model.incident import Bookmark, Incident, Pause
@@ -123,12 +124,12 @@ class Api:
         self.server = Server(self.app, "127.0.0.1", 0)
 
     def get(self, path, **headers):
-        return requests.get(self.server.url + path, headers=headers, timeout=10)
+        return requests.get(self.server.url + path, headers=headers, timeout=within(10))
 
     def post(self, path, body, token=TOKEN, **headers):
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        return requests.post(self.server.url + path, json=body, headers=headers, timeout=10)
+        return requests.post(self.server.url + path, json=body, headers=headers, timeout=within(10))
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def api(make_api):
     return make_api()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def unserved():
-    """The app alone, for tests that call it in process."""
+    """The app alone, for tests that call it in process, and only look at its answers."""
     return Api()

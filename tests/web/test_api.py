@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from tests.waiting import within
 from watchdog.errors import StoreUnavailable
 from watchdog.web.gate import host_of, is_loopback
 
@@ -158,7 +159,7 @@ def test_listening_for_others_any_name_is_served(make_api):
 
 
 def test_a_check_that_speaks_http_1_0_without_a_host_is_served(api):
-    with socket.create_connection(("127.0.0.1", api.server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", api.server.port), timeout=within(10)) as connection:
         connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
 
@@ -174,7 +175,9 @@ def api_post_raw(api, data, **headers):
     import requests
 
     headers["Content-Type"] = "application/json"
-    return requests.post(api.server.url + "/api/v1/targets/shop/rollback", data=data, headers=headers, timeout=10)
+    return requests.post(
+        api.server.url + "/api/v1/targets/shop/rollback", data=data, headers=headers, timeout=within(10)
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ OPERATIONS = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operations(unserved):
     schema = schemathesis.openapi.from_asgi("/openapi.json", unserved.app, headers={"Host": "127.0.0.1"})
     return {found.ok().label: found.ok() for found in schema.get_all_operations()}
@@ -35,7 +35,7 @@ def test_these_are_all(operations):
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_answers_are_as_declared(operations, label):
     @given(case=operations[label].as_strategy())
-    @settings(max_examples=15, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15, database=None, suppress_health_check=list(HealthCheck))
     def check(case):
         case.call_and_validate(headers={"Host": "127.0.0.1", "Authorization": "Bearer t0ken-of-the-tests"})
 

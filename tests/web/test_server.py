@@ -5,6 +5,7 @@ import threading
 import pytest
 import requests
 
+from tests.waiting import within
 from watchdog.errors import BadConfig
 from watchdog.web.server import Server
 
@@ -17,11 +18,11 @@ async def app(scope, receive, send):
 def test_it_serves_until_it_is_stopped():
     server = Server(app, "127.0.0.1", 0)
     server.start()
-    assert requests.get(server.url, timeout=10).text == "ok"
+    assert requests.get(server.url, timeout=within(10)).text == "ok"
     server.stop()
     server.stop()
     with pytest.raises(requests.ConnectionError):
-        requests.get(server.url, timeout=1)
+        requests.get(server.url, timeout=within(1))
     assert not any(thread.name == "http" for thread in threading.enumerate())
 
 

@@ -152,7 +152,7 @@ def assert_same(one: Finding, other: Finding) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", MEASURES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 1_000_000), scrapes=st.sampled_from([3, 20, 60]))
 def test_following_finds_what_all_samples_find(kind: str, seed: int, scrapes: int):
     everything = world(seed, kind, scrapes)
@@ -162,7 +162,7 @@ def test_following_finds_what_all_samples_find(kind: str, seed: int, scrapes: in
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ratio", "latency"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 1_000_000))
 def test_so_it_does_beside_old_pods(kind: str, seed: int):
     old = {"p0", "p3"}

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.waiting import within
+
 Release = dict[str, Any]
 
 
@@ -139,5 +141,5 @@ def serving() -> Iterator[Api]:
     finally:
         api.over.set()
         server.shutdown()
-        thread.join(5)
+        thread.join(within(5))
         server.server_close()

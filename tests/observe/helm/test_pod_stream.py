@@ -7,6 +7,7 @@ import pytest
 
 from tests.kubernetes.scripted import Answer, Query, ScriptedApi
 from tests.observe.helm.objects import ended, pod, running, status, waiting
+from tests.waiting import within
 from watchdog.kubernetes.client import Cluster
 from watchdog.observe.helm.pod_stream import PodStream, digest
 
@@ -36,7 +37,7 @@ def test_a_digest_does_not_change_with_what_nobody_sees():
 
 def test_only_the_targets_whose_pods_they_are_are_woken(tmp_path: Path):
     def script(number: int, query: Query, answer: Answer) -> None:
-        followed.wait(10)
+        followed.wait(within(10))
         answer.begin()
         calm, crashed = labelled(pod(status(running(2))), app="api"), labelled(pod(status(ended(1, 5))), app="api")
         for thing in (calm, calm, crashed):
@@ -60,7 +61,7 @@ def test_only_the_targets_whose_pods_they_are_are_woken(tmp_path: Path):
             stream.follow("api", ({"app": "api"},))
             stream.follow("end", ({"app": "end"},))
             followed.set()
-            assert done.wait(10)
+            assert done.wait(within(10))
         finally:
             stream.stop()
             cluster.close()

@@ -9,6 +9,7 @@ import pytest
 
 from tests.kubernetes.examples import release_object
 from tests.kubernetes.scripted import Answer, Query, ScriptedApi
+from tests.waiting import within
 from watchdog.kubernetes.client import Cluster
 from watchdog.kubernetes.releases import Release, release_of
 from watchdog.observe.helm import release_stream as helm_releases
@@ -69,7 +70,7 @@ class Heard:
 
     def wait(self, words: str) -> None:
         with self._heard:
-            assert self._heard.wait_for(lambda: words in self.told, 10), self.told
+            assert self._heard.wait_for(lambda: words in self.told, within(10)), self.told
 
 
 @pytest.fixture(autouse=True)
