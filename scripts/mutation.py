@@ -121,7 +121,7 @@ def test(part: Part, until: float) -> bool:
             cwd=part.folder,
             stdout=output,
             stderr=output,
-            env=os.environ | {"PYTHONHASHSEED": "0"},
+            env=os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(Path(__file__).parent)},
         )
         try:
             code = running.wait(timeout=max(until - time.monotonic(), 0))

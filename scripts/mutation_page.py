@@ -30,6 +30,8 @@ EQUIVALENT = Path(__file__).with_name("mutation_equivalent.toml")
 LISTED = ("watchdog/act/", "watchdog/judge/")
 NOT_LISTED = ("watchdog/judge/compare/",)
 """Too many to be read; they are counted."""
+MOST = 2
+"""More differences in a line are shown as one."""
 HEAD = """\
 # Mutation tests
 
@@ -156,18 +158,22 @@ def difference(before: list[str], after: list[str]) -> str:
     blocks = [b for b in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes() if b[0] != "equal"]
     old = tokens(" ".join(line.strip() for _, start, end, _, _ in blocks for line in before[start:end]))
     new = tokens(" ".join(line.strip() for _, _, _, start, end in blocks for line in after[start:end]))
-    said = ""
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind == "equal":
-            said += "".join(old[i:j])
-        else:
-            said += (f"{{-{''.join(old[i:j])}-}}" if i < j else "") + (f"{{+{''.join(new[k:m])}+}}" if k < m else "")
-    return said
+    steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    differ = [one for one in steps if one[0] != "equal"]
+    if len(differ) > MOST:
+        (_, i, _, k, _), (_, _, j, _, m) = differ[0], differ[-1]
+        steps = [("equal", 0, i, 0, k), ("replace", i, j, k, m), ("equal", j, len(old), m, len(new))]
+    return "".join(step(kind, "".join(old[i:j]), "".join(new[k:m])) for kind, i, j, k, m in steps)
+
+
+def step(kind: str, old: str, new: str) -> str:
+    """One step from the old text to the new one, in words."""
+    return old if kind == "equal" else (f"{{-{old}-}}" if old else "") + (f"{{+{new}+}}" if new else "")
 
 
 def tokens(line: str) -> list[str]:
-    """Words, operators and the space between them."""
-    return re.findall(r"\w+|\s+|[<>=!*/+-]+|.", line)
+    """Words, operators and the space between them; mutmut puts XX around texts."""
+    return re.findall(r"XX|(?:(?!XX)\w)+|\s+|[<>=!*/+-]+|.", line)
 
 
 def summary(found: list[Module], about: dict[str, str]) -> list[str]:
