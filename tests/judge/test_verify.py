@@ -71,6 +71,10 @@ def test_everything_passes_for_verify_for():
     assert proofs[-1].verification.lines == ("latency-p99: pass (0.2)",)
 
 
+def test_all_that_pass_are_named():
+    assert run("ppppppp", probe="ppppppp")[-1].reason == "runs as planned and passes for 30s: latency-p99, probe-api"
+
+
 def test_a_break_begins_the_run_again():
     assert len(run("pppfppppppp")) == 11
     assert run("pppfppppppp")[-1].state == "recovered"
