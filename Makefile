@@ -69,7 +69,7 @@ lock:  ## write the hashed requirements again; needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra postgres -c requirements/runtime.txt pyproject.toml -o requirements/image.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --group mutation -c requirements/dev.txt pyproject.toml -o requirements/mutation.txt
+	  --group mutation --extra postgres -c requirements/dev.txt pyproject.toml -o requirements/mutation.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  requirements/build.in -o requirements/build.txt
 

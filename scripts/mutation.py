@@ -112,10 +112,9 @@ def forget(part: Part, *, everything_unnoticed: bool) -> None:
         path.write_text(json.dumps(meta, indent=4))
 
 
-def test(part: Part, until: float) -> bool:
-    """Whether mutmut came to its end before the time was over. In either case what it found is kept."""
-    log = part.folder / "log"
-    with log.open("wb") as output:
+def test(part: Part, until: float) -> int | None:
+    """The exit code of mutmut; None where the time was over before its end. In either case what it found is kept."""
+    with (part.folder / "log").open("wb") as output:
         running = subprocess.Popen(
             [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", "1"],
             cwd=part.folder,
@@ -124,13 +123,10 @@ def test(part: Part, until: float) -> bool:
             env=os.environ | {"PYTHONHASHSEED": "0", "PYTHONPATH": str(Path(__file__).parent)},
         )
         try:
-            code = running.wait(timeout=max(until - time.monotonic(), 0))
+            return running.wait(timeout=max(until - time.monotonic(), 0))
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             end(running)
-            return False
-    if code:
-        raise SystemExit(f"mutmut ended with exit code {code} on part {part.name}; the end of {log}:\n{tail(log)}")
-    return True
+            return None
 
 
 def end(running: subprocess.Popen[bytes]) -> None:
@@ -143,9 +139,9 @@ def end(running: subprocess.Popen[bytes]) -> None:
         running.wait(timeout=ENDING)
 
 
-def tail(log: Path) -> str:
-    """Without the line that counts, which it writes again and again."""
-    return log.read_text(errors="replace").replace("\r", "\n")[-3000:]
+def tail(part: Part) -> str:
+    """What mutmut said last."""
+    return (part.folder / "log").read_text(errors="replace").replace("\r", "\n")[-3000:]
 
 
 def terminated(_signal: int, _frame: FrameType | None) -> None:
@@ -160,16 +156,20 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(p.name for p in PARTS)}; default: all")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, terminated)
-    until = time.monotonic() + asked.minutes * 60
+    until, failed = time.monotonic() + asked.minutes * 60, False
     for part in PARTS:
         if asked.minutes and part.name in (asked.parts or [p.name for p in PARTS]):
             print(f"testing {part.name}", flush=True)
             prepare(part)
-            if not test(part, until):
-                break
+            code = test(part, until)
             write_page(ROOT, KEPT, tested=True)
+            if code is None:
+                break
+            if code:
+                failed = True
+                print(f"mutmut ended with exit code {code}:\n{tail(part)}", file=sys.stderr)
     write_page(ROOT, KEPT, tested=bool(asked.minutes))
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":
