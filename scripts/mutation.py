@@ -104,7 +104,12 @@ def python_files(place: str) -> Iterator[Path]:
 def forget(part: Part, *, everything_unnoticed: bool) -> None:
     """So that mutmut tests them again: what was interrupted, and perhaps what no test noticed."""
     for path in (part.folder / "mutants").rglob("*.meta"):
-        meta = json.loads(path.read_text())
+        try:
+            meta = json.loads(path.read_text())
+        except json.JSONDecodeError:  # mutmut was killed while it wrote
+            path.unlink()
+            path.with_suffix("").unlink()
+            continue
         codes = meta["exit_code_by_key"]
         for mutant, code in codes.items():
             if code == int(signal.SIGINT) or (everything_unnoticed and code not in KILLED | TIMEOUT):

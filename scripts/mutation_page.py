@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,7 +52,9 @@ in `.cache/mutation`. A changed function is tested again; so is, when tests chan
 and the tests of each part are in [scripts/mutation.py](../scripts/mutation.py).
 
 Not changed, because [mutmut](https://mutmut.readthedocs.io) can't: functions with decorators (properties, validators),
-and what stands outside of functions. Not asked: tests that are marked slow, those against PostgreSQL among them.
+and what stands outside of functions. Changed in vain: what runs only when a module is imported (`store/tables.py`),
+for the tests begin after that, and protocols (`store/base.py`), which nobody runs. Not asked: tests that are marked
+slow, those against PostgreSQL among them, so that `connect_postgres` seems to be tested by none.
 """
 
 
@@ -83,6 +86,11 @@ class Module:
     def unnoticed(self) -> int:
         """Also those that no test reaches."""
         return self.survived + self.count(NO_TESTS)
+
+    @property
+    def unnoticed_in(self) -> list[str]:
+        """The function of each of them."""
+        return [function_of(name) for name, code in self.codes.items() if code in {0} | NO_TESTS]
 
     @property
     def killed(self) -> int:
@@ -150,7 +158,13 @@ def changes(mutated: Path, alive: list[str]) -> Iterator[tuple[str, str]]:
         original = name.partition("__mutmut_")[0]
         before = [line.replace(f"{original}__mutmut_orig", "") for line in functions[f"{original}__mutmut_orig"]]
         after = [line.replace(name, "") for line in functions[name]]
-        yield original.removeprefix("x_").removeprefix("xǁ").replace("ǁ", "."), difference(before, after)
+        yield function_of(name), difference(before, after)
+
+
+def function_of(mutant: str) -> str:
+    """`rows` of `watchdog.store.writes.x_rows__mutmut_7`; `Store.save` of `….xǁStoreǁsave__mutmut_7`."""
+    name = mutant.rpartition(".")[2].partition("__mutmut_")[0]
+    return name.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
 
 
 def difference(before: list[str], after: list[str]) -> str:
@@ -204,26 +218,43 @@ def table(found: list[Module]) -> list[str]:
 
 def survivors(found: list[Module]) -> list[str]:
     """The changes that no test notices: those to be repaired, and those that change nothing."""
-    named = tomllib.loads(EQUIVALENT.read_text())["equivalent"] if EQUIVALENT.exists() else []
+    named = tomllib.loads(EQUIVALENT.read_text())["equivalent"]
     reasons = {(e["file"], e["function"], e["change"]): e["why"] for e in named}
-    alive = {(m.path, *survivor) for m in found for survivor in m.survivors}
-    tested = {m.path for m in found if m.tested == len(m.codes)}
     text = ["## Changes that no test notices", ""]
     for module in found:
-        if module.path.startswith(LISTED) and not module.path.startswith(NOT_LISTED):
-            left = [s for s in module.survivors if (module.path, *s) not in reasons]
-            if left:
-                text += [f"`{module.path}`:", "", "```text", *aligned(left), "```", ""]
-    others = {m.path: m.unnoticed for m in found if m.unnoticed and not listed(m.path)}
-    if others:
-        text += ["Not listed: " + ", ".join(f"{number} in `{path}`" for path, number in others.items()) + ".", ""]
-    text += ["## Changes that change nothing", ""]
-    text += ["Survivors, too, and counted as such; but no test could notice them.", ""]
+        left = [s for s in module.survivors if (module.path, *s) not in reasons]
+        if left and listed(module.path):
+            text += [f"`{module.path}`:", "", "```text", *aligned(left), "```", ""]
+    text += counted([module for module in found if not listed(module.path)])
+    return text + equivalent(found, reasons)
+
+
+def counted(rest: list[Module]) -> list[str]:
+    """Those that are not shown, by function."""
+    rows = [
+        f"| `{module.path}` | {', '.join(f'`{name}` {n}' for name, n in Counter(module.unnoticed_in).most_common())} |"
+        for module in rest
+        if module.unnoticed_in
+    ]
+    return ["Elsewhere, with those that no test reaches:", "", "| module | by function |", "|---|---|", *rows, ""]
+
+
+def equivalent(found: list[Module], reasons: dict[tuple[str, str, str], str]) -> list[str]:
+    """The survivors that nobody need look at, each with its reason."""
+    alive = {(m.path, *survivor) for m in found for survivor in m.survivors}
+    whole = {m.path for m in found if m.tested == len(m.codes)}
+    text = [
+        "## Changes that change nothing",
+        "",
+        "They survive, too, and are counted as survivors, but no test could notice them. Named in",
+        "[scripts/mutation_equivalent.toml](../scripts/mutation_equivalent.toml).",
+        "",
+        "```text",
+    ]
     for (file, function, change), why in reasons.items():
-        gone = file in tested and (file, function, change) not in alive
-        text += ["```text", f"{file}, {function}: {change}", "```", "", why + (" *(No longer found.)*" if gone else "")]
-        text += [""]
-    return text if reasons else text[:-4]
+        gone = " (No longer found.)" if file in whole and (file, function, change) not in alive else ""
+        text += [f"{file}, {function}: {change}", f"    {why}{gone}"]
+    return [*text, "```", ""]
 
 
 def listed(path: str) -> bool:
