@@ -49,6 +49,18 @@ bench-rollback: $(DEV)  ## judge simulated good and bad deploys, 20 minutes; wri
 bench-quick: $(DEV)  ## two minutes of it; fails when false rollbacks are over the budget or detection fell by a tenth
 	$(BIN)/python -m bench.rollback --quick
 
+# An environment of its own: mutmut brings some twenty packages.
+MINUTES  ?= 110
+MUTATION := .cache/mutation-env
+.PHONY: mutation
+mutation: $(MUTATION)/.installed  ## which small changes of guard, judge and store no test notices; goes on where it ended
+	$(MUTATION)/bin/python scripts/mutation.py --minutes $(MINUTES)
+
+$(MUTATION)/.installed: requirements/mutation.txt
+	$(PYTHON) -m venv $(MUTATION)
+	$(MUTATION)/bin/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
+
 lock:  ## write the hashed requirements again; needs uv
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  pyproject.toml -o requirements/runtime.txt
@@ -56,6 +68,8 @@ lock:  ## write the hashed requirements again; needs uv
 	  --group dev --extra postgres pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --extra postgres -c requirements/runtime.txt pyproject.toml -o requirements/image.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --group mutation --extra postgres -c requirements/dev.txt pyproject.toml -o requirements/mutation.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  requirements/build.in -o requirements/build.txt
 

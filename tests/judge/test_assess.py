@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watchdog.judge.assess import assess
+from watchdog.judge.assess import assess, number
+from watchdog.model.comparison import Finding
 from watchdog.model.measurement import KEPT_SAMPLES, Observation, Sample, Verdict
-from watchdog.model.rule import PrometheusMeasure, Rule, Trigger
+from watchdog.model.rule import CompareMeasure, PrometheusMeasure, Rule, Trigger
 
 NAN, INF = math.nan, math.inf
 
@@ -61,7 +62,14 @@ OVERLAP = {"fail_when": "value > 1", "pass_when": "value < 2"}
         # the list is asked
         ({"fail_when": "values.all(x, x > 1)"}, [0.2, 3], "pass", "[0.2, 3]: not (values.all(x, x > 1))"),
         ({"fail_when": "values.all(x, x > 1)"}, [2, 3], "fail", "[2, 3]: values.all(x, x > 1)"),
-        ({"fail_when": "values.size() > 5"}, [1, 2, 3, 4, 5, 6], "fail", None),
+        ({"pass_when": "values.size() > 2"}, [1, 2], "fail", "[1, 2]: not (values.size() > 2)"),
+        ({"fail_when": "values.size() > 4"}, [1, 2, 3, 4, 5], "fail", "[1, 2, 3, 4, 5]: values.size() > 4"),
+        (
+            {"fail_when": "values.size() > 5"},
+            [1, 2, 3, 4, 5, 6],
+            "fail",
+            "[1, 2, 3, 4, 5, …] (6 series): values.size() > 5",
+        ),
         (
             {"fail_when": "values.size() > 2", "pass_when": "values.size() < 2"},
             [1, 2],
@@ -102,6 +110,46 @@ def test_a_source_that_failed_is_an_error_in_its_own_words():
     assert found.outcome.reason == "Prometheus answered 503: service unavailable"
 
 
+def test_what_a_source_answered_beside_its_error_is_kept():
+    found = assess(rule("value > 1"), saw(0.5, 2, error="the answer was cut off"))
+    assert [s.value for s in found.samples] == [0.5, 2]
+    assert found.series == 2
+
+
+FINDING = Finding(
+    rule="errors",
+    group="errors",
+    verdict=Verdict.failed,
+    ln_e=9,
+    course=(9,),
+    weight=1,
+    sentence="8 % of requests failed, 1 % before",
+)
+
+
+def test_a_compare_rules_finding_is_its_verdict_and_any_other_rules_is_only_lent():
+    seen = saw(0.5).model_copy(update={"finding": FINDING})
+    compare = rule("value > 1").model_copy(update={"measure": CompareMeasure(signal="ratio", events="e", total="t")})
+    found = assess(compare, seen)
+    assert (found.outcome.verdict, found.outcome.reason) == (Verdict.failed, "8 % of requests failed, 1 % before")
+    found = assess(rule("value > 1"), seen)
+    assert (found.outcome.verdict, found.outcome.reason) == (Verdict.passed, "0.5: not (value > 1)")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "values", "kept"),
+    [
+        (BOTH, [0.2, 0.7], [0.7, 0.2]),
+        (BOTH, [0.2, 2], [2, 0.2]),
+        (BOTH, [0.2, 0.4], [0.2, 0.4]),
+    ],
+)
+def test_the_samples_that_the_reason_is_about_are_kept_first(
+    conditions: dict[str, str], values: list[float], kept: list[float]
+):
+    assert [s.value for s in assess(rule(**conditions), saw(*values)).samples] == kept
+
+
 def test_failing_samples_are_kept_first_and_only_so_many():
     found = assess(rule("value > 1"), saw(*[0.5] * 50, 2, 3))
     assert [s.value for s in found.samples] == [2, 3] + [0.5] * (KEPT_SAMPLES - 2)
@@ -113,6 +161,30 @@ def test_the_reason_names_the_labels_in_order_and_not_without_end():
     reason = assess(rule("value > 1"), Observation(query="q", samples=(long,))).outcome.reason
     assert reason.startswith('2 for {code="500", path="/x/x')
     assert len(reason) < 300
+
+
+def test_labels_of_two_hundred_characters_are_named_and_of_more_are_cut():
+    def said(path: str) -> str:
+        seen = Observation(query="q", samples=(Sample(value=2, labels={"path": path}),))
+        return assess(rule("value > 1"), seen).outcome.reason
+
+    assert said("x" * 193) == f'2 for {{path="{"x" * 193}"}}: value > 1'
+    assert said("x" * 194) == f'2 for {{path="{"x" * 194}…}}: value > 1'
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2.0, "2"),
+        (-3.0, "-3"),
+        (1 / 3, "0.333333"),
+        (999_999_999_999_999.0, "999999999999999"),
+        (1e15, "1e+15"),
+        (-1e15, "-1e+15"),
+    ],
+)
+def test_a_number_as_people_read_it(value: float, text: str):
+    assert number(value) == text
 
 
 def test_ten_thousand_series_are_judged_soon_enough():

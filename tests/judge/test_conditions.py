@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from watchdog.errors import BadCondition
+from watchdog.judge import conditions
 from watchdog.judge.conditions import MAX_VALUES, compile_condition
 
 INF = math.inf
@@ -32,6 +33,7 @@ INF = math.inf
         ("value>-1", 0.0, True),
         ("value > 0x10", 17.0, True),
         ("value > 5u", 6.0, True),
+        ("value > 5U", 6.0, True),
         ("value > 99999999999999999999", 1e21, True),
         # arithmetic: every number is a double
         ("value * 100 > 5", 0.06, True),
@@ -51,6 +53,9 @@ INF = math.inf
         ("value > 1 ? true : false", 2.0, True),
         ("value in [1, 2]", 2.0, True),
         ("value in [1, 2]", 2.5, False),
+        ("value in [1]", 1.0, True),
+        ("value in[1]", 2.0, False),
+        ("value in [1/2, 3]", 0.5, True),
         ("(value > 1)", 2.0, True),
         ("value > double('1')", 2.0, True),
         ("value > 1 // and why", 2.0, True),
@@ -80,6 +85,7 @@ def test_a_condition_on_value(text: str, value: float, answer: bool):
         ("values.size() > 2", [1.0, 2.0, 3.0], True),
         ("size(values) > 2", [1.0, 2.0], False),
         ("size(values) > 2.5", [1.0, 2.0, 3.0], True),
+        ("size (values) > 2.5", [1.0, 2.0, 3.0], True),
         ("values.size() * 2 > 5", [1.0, 2.0, 3.0], True),
         ("values.filter(x, x > 1).size() / values.size() > 0.5", [1.0, 2.0, 3.0], True),
         ("values.filter(x, x > 1).size() / values.size() > 0.5", [1.0, 1.0, 3.0], False),
@@ -89,6 +95,8 @@ def test_a_condition_on_value(text: str, value: float, answer: bool):
         ("values.exists(x, x in [1, 2])", [5.0, 2.0], True),
         ("2 in values", [5.0, 2.0], True),
         ("values == [1, 2]", [1.0, 2.0], True),
+        ("[1/2, 3] == values", [0.5, 3.0], True),
+        ("values[49] > 1", [2.0] * 50, True),
         ("values.all(x, x > 1)", (2, 3), True),
         ("values.all(x, x > 1)", [INF], True),
         ("values.all(x, x > 1)", [2.0] * MAX_VALUES, True),
@@ -140,6 +148,85 @@ def test_what_is_refused_when_it_is_read_and_the_words_for_it(text: str, says: s
     assert says in str(refused.value)
     assert "size_as_double" not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+HINT = "write a comparison, such as value > 0.05 or values.all(x, x > 1)"
+TEMPLATE = "a template that was not filled in"
+DOUBLES = "value and every written number are doubles"
+KNOWN = "known are value (each series' number) or values (all of them)"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("value >", f" at 1:8: Syntax error: mismatched input '<EOF>'; {HINT}"),
+        ("value > limit", f" at 1:9: undeclared reference to 'limit' (in container ''); {KNOWN}"),
+        (
+            "values.all(x, size(x) > 1)",
+            f" at 1:19: found no matching overload for 'size' applied to '(double)'; {DOUBLES}; {HINT}",
+        ),
+        ("value = 1", " at 1:7: Syntax error: token recognition error at: '= '; CEL compares with =="),
+        ("value > {{ x", " at 1:13: Syntax error: mismatched input '<EOF>' expecting ':'; it looks like " + TEMPLATE),
+        (
+            "value > values[0]",
+            " uses both value and values; use one of them (in values.all(x, …) call the item x, not value)",
+        ),
+        # what stands behind a dot is a name of CEL's, and no variable
+        ("values.value > 1", " at 1:7: expression of type 'list(double)' cannot be the operand of a select operation"),
+        (
+            "values . value > 1",
+            " at 1:8: expression of type 'list(double)' cannot be the operand of a select operation",
+        ),
+        # words of CEL's that we can add nothing to
+        ("values.all(1, true)", " at 1:12: all() variable name must be a simple identifier"),
+    ],
+)
+def test_the_whole_sentence_with_what_to_write_instead(text: str, says: str):
+    with pytest.raises(BadCondition) as refused:
+        compile_condition(text)
+    assert str(refused.value) == f"{text!r}{says}"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("value > 1 &&\n\n\n  value < x\n && value > 0", "4:11"),
+        ("\nvalue < x\n\n", "2:9"),
+        ("x\n > value", "1:1"),
+    ],
+)
+def test_a_position_is_one_in_the_lines_that_were_written(text: str, place: str):
+    with pytest.raises(BadCondition, match=f" at {place}: undeclared reference to 'x'"):
+        compile_condition(text)
+
+
+def test_a_name_behind_a_dot_and_a_comment_is_no_variable():
+    with pytest.raises(BadCondition, match="cannot be the operand of a select operation"):
+        compile_condition("values. // of what\n value > 1")
+
+
+def test_it_is_tried_with_fifty_values():
+    with pytest.raises(BadCondition, match="index=50 size=50"):
+        compile_condition("values[50] > 1")
+
+
+def test_a_long_condition_is_quoted_by_its_beginning():
+    at_most, longer = "x" * 200, "x" * 201
+    for text, quoted in ((at_most, f"'{at_most}' uses"), (longer, f"'{at_most}…' uses")):
+        with pytest.raises(BadCondition) as refused:
+            compile_condition(text)
+        assert str(refused.value).startswith(quoted)
+
+
+def test_an_error_without_a_position_is_told_in_cels_own_words(monkeypatch: pytest.MonkeyPatch):
+    class Broken:
+        def compile(self, source: str) -> None:
+            raise RuntimeError("INTERNAL: it broke.\n | value > 8\n | ...... [INTERNAL]")
+
+    monkeypatch.setattr(conditions, "_environment", lambda uses: Broken())
+    with pytest.raises(BadCondition) as refused:
+        compile_condition("value > 8")
+    assert str(refused.value) == "'value > 8': it broke"
 
 
 @pytest.mark.parametrize(

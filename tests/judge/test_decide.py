@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchdog.judge.decide import deadline, decide, newly_tripped
+from watchdog.model.comparison import GrowthCalibration
 from watchdog.model.measurement import Verdict
 from watchdog.model.rule import Action, Mode, PrometheusMeasure, Rule, Trigger
 from watchdog.model.target import WatchPolicy
@@ -70,8 +71,15 @@ def test_healthy_to_the_end():
     assert found.reason == "10m of bake time over; no rule tripped, 1 of 2 pass; not passing at the end: b"
 
 
+def test_all_that_do_not_pass_at_the_end_are_named():
+    silent = watch(progress={"a": PASSING, "b": NO_DATA, "c": ERROR})
+    found = decide(silent, [rule("a"), rule("b"), rule("c")], POLICY, END)
+    assert found.reason == "10m of bake time over; no rule tripped, 1 of 3 pass; not passing at the end: b, c"
+
+
 def test_a_target_without_rules_passes_by_time():
-    assert decide(watch(), [], POLICY, END).kind is DecisionKind.passed
+    found = decide(watch(), [], POLICY, END)
+    assert (found.kind, found.reason) == (DecisionKind.passed, "10m of bake time over; no rules")
 
 
 def test_a_tripped_rule_rolls_back_and_all_of_them_are_named():
@@ -88,8 +96,11 @@ def test_a_crash_condemns_while_the_deploy_is_still_arriving():
 
 
 def test_arriving_never_passes_however_long_it_takes():
-    found = decide(watch(WatchState.arriving, progress={"a": PASSING}), [rule("a")], POLICY, END + timedelta(days=1))
-    assert found.kind is DecisionKind.proceed
+    late = END + timedelta(days=1)
+    for arriving in (watch(WatchState.arriving), watch(WatchState.arriving).model_copy(update={"settled_at": T0})):
+        found = decide(arriving.model_copy(update={"progress": {"a": PASSING}}), [rule("a")], POLICY, late)
+        assert found.kind is DecisionKind.proceed
+        assert found.reason == "the rollout is not finished; no rule has tripped"
 
 
 def test_a_hold_rule_holds():
@@ -119,10 +130,12 @@ def test_blind_time_makes_the_watch_longer_and_too_much_of_it_holds():
     assert decide(blind, [rule("a")], POLICY, END).kind is DecisionKind.proceed
     passed = decide(blind, [rule("a")], POLICY, END + timedelta(minutes=5))
     assert passed.kind is DecisionKind.passed
-    assert "longer by 5m of blindness" in passed.reason
+    assert passed.reason == ("10m of bake time over, longer by 5m of blindness; no rule tripped, 1 of 1 pass")
+    as_long_as_it_may = watch(progress={"a": PASSING}, blind=timedelta(minutes=60))
+    assert decide(as_long_as_it_may, [rule("a")], POLICY, END).kind is DecisionKind.proceed
     held = decide(watch(progress={"a": PASSING}, blind=timedelta(minutes=61)), [rule("a")], POLICY, END)
     assert held.kind is DecisionKind.hold
-    assert held.reason.startswith("blind for 1h1m > max_extension (1h)")
+    assert held.reason == ("blind for 1h1m > max_extension (1h): too little was seen to call the deploy good or bad")
 
 
 def test_a_run_of_failures_that_began_just_before_the_end_may_end():
@@ -131,8 +144,18 @@ def test_a_run_of_failures_that_began_just_before_the_end_may_end():
     found = decide(open_, rules, POLICY, END)
     assert found.kind is DecisionKind.proceed
     assert found.reason == "the bake time is over, but a run of failures is still open: a (1.8: value > 1)"
+    assert found.rules == ("a",)
     assert decide(open_, rules, POLICY, END + timedelta(minutes=59)).kind is DecisionKind.proceed
-    assert decide(open_, rules, POLICY, END + timedelta(hours=1)).kind is DecisionKind.hold
+    held = decide(open_, rules, POLICY, END + timedelta(hours=1))
+    assert (held.kind, held.rules) == (DecisionKind.hold, ("a",))
+    assert held.reason == (
+        "the bake time and max_extension (1h) are over, and a run of failures is still open: a (1.8: value > 1)"
+    )
+
+
+def test_all_runs_that_are_still_open_are_named():
+    found = decide(watch(progress={"a": FAILING, "b": FAILING}), [rule("a"), rule("b")], POLICY, END)
+    assert found.reason.endswith("still open: a (1.8: value > 1); b (1.8: value > 1)")
 
 
 @pytest.mark.parametrize("fields", [{"failure_limit": 3}, {"mode": Mode.dry_run}, {"action": Action.alert}])
@@ -147,6 +170,69 @@ def test_nothing_judged_is_no_pass(progress: dict[str, Progress]):
     assert found.kind is DecisionKind.proceed
     assert found.reason == "the bake time is over, but none of the 2 rules could be judged"
     assert decide(watch(progress=progress), rules, POLICY, END + timedelta(hours=1)).kind is DecisionKind.hold
+
+
+class TestTooLittleSeen:
+    """Compare rules that could have judged (they are calibrated), and whose last verdict is inconclusive."""
+
+    RULES = (rule("a"), rule("b"))
+    TWICE = T0 + 2 * POLICY.bake_time
+    SECOND = timedelta(seconds=1)
+
+    def seen(self, *, progress: dict[str, Progress] | None = None, judging: str = "b", **fields: Any) -> Watch:
+        known = GrowthCalibration(slope_before=None, limit=None, horizon_seconds=60)
+        progress = {"a": PASSING, "b": NO_DATA} if progress is None else progress
+        return watch(progress=progress, calibrations=dict.fromkeys(judging, known), **fields)
+
+    def test_the_watch_is_as_long_again_and_then_held(self):
+        for now in (END, self.TWICE - self.SECOND):
+            found = decide(self.seen(), self.RULES, POLICY, now)
+            assert (found.kind, found.rules) == (DecisionKind.proceed, ("b",))
+            assert found.reason == "the bake time is over, but too little was seen: b (no data)"
+        found = decide(self.seen(), self.RULES, POLICY, self.TWICE)
+        assert (found.kind, found.rules) == (DecisionKind.hold, ("b",))
+        assert found.reason == ("twice the bake time is over, and too little was seen to call it good: b (no data)")
+
+    def test_or_it_passes_where_the_policy_says_so(self):
+        lenient = POLICY.model_copy(update={"unsure": "pass"})
+        assert decide(self.seen(), self.RULES, lenient, self.TWICE - self.SECOND).kind is DecisionKind.proceed
+        assert decide(self.seen(), self.RULES, lenient, self.TWICE).kind is DecisionKind.passed
+
+    def test_all_of_them_are_named(self):
+        silent = self.seen(progress={"a": NO_DATA, "b": NO_DATA}, judging="ab")
+        found = decide(silent, self.RULES, POLICY, END)
+        assert found.reason.endswith("too little was seen: a (no data); b (no data)")
+        assert found.rules == ("a", "b")
+
+    def test_blind_time_makes_this_longer_too(self):
+        blind = self.seen(blind=timedelta(minutes=5))
+        end = self.TWICE + timedelta(minutes=5)
+        assert decide(blind, self.RULES, POLICY, end - self.SECOND).kind is DecisionKind.proceed
+        assert decide(blind, self.RULES, POLICY, end).kind is DecisionKind.hold
+
+    def test_max_extension_ends_it_before(self):
+        short = POLICY.model_copy(update={"max_extension": timedelta(minutes=4)})
+        end = END + timedelta(minutes=4)
+        assert decide(self.seen(), self.RULES, short, end - self.SECOND).kind is DecisionKind.proceed
+        assert decide(self.seen(), self.RULES, short, end).kind is DecisionKind.hold
+
+    @pytest.mark.parametrize(
+        ("progress", "judging"),
+        [
+            ({"a": PASSING, "b": PASSING}, "b"),
+            ({"a": PASSING}, "b"),
+            ({"a": PASSING, "b": NO_DATA}, "a"),
+            ({"a": PASSING, "b": NO_DATA}, ""),
+        ],
+        ids=["it passed", "it was not asked yet", "another could judge", "nothing to compare with"],
+    )
+    def test_nothing_of_this_where(self, progress: dict[str, Progress], judging: str):
+        found = decide(self.seen(progress=progress, judging=judging), self.RULES, POLICY, END)
+        assert found.kind is DecisionKind.passed
+
+    def test_a_rule_in_dry_run_makes_nothing_longer(self):
+        rules = [rule("a"), rule("b", mode=Mode.dry_run)]
+        assert decide(self.seen(), rules, POLICY, END).kind is DecisionKind.passed
 
 
 def test_newly_tripped_names_each_rule_once():

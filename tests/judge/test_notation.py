@@ -7,7 +7,7 @@ import math
 import pytest
 
 from watchdog.errors import BadConfig
-from watchdog.judge.notation import read_series
+from watchdog.judge.notation import MOST, read_series
 
 
 def answers(text: str) -> list[object]:
@@ -40,6 +40,7 @@ def answers(text: str) -> list[object]:
         ("1e3 .5 5. 1e-3+1x1", [1000, 0.5, 5, 0.001, 1.001]),
         ("  1\n  2 ", [1, 2]),
         ("1x0", [1]),
+        ("1+Infx2", [1, math.inf, math.inf]),
     ],
 )
 def test_read_series(text: str, expected: list[object]):
@@ -50,6 +51,37 @@ def test_nan_is_a_sample_that_is_not_a_number():
     first, second = read_series("NaN [1 NaN]")
     assert math.isnan(first.samples[0].value)
     assert math.isnan(second.samples[1].value)
+
+
+def test_several_series_are_labelled_with_their_places():
+    (seen,) = read_series("[0.5 7]")
+    assert [(sample.labels, sample.value) for sample in seen.samples] == [({"series": "1"}, 0.5), ({"series": "2"}, 7)]
+
+
+def test_one_series_has_no_labels_and_no_query():
+    (seen,) = read_series("0.5")
+    assert (seen.query, [sample.labels for sample in seen.samples]) == ("", [{}])
+    assert read_series("[0.5 7]")[0].query == ""
+
+
+def test_so_many_and_no_more():
+    assert len(read_series(f"_x{MOST}")) == MOST
+    assert len(read_series(f"_x{MOST - 1} 1")) == MOST
+    with pytest.raises(BadConfig, match=f"more than {MOST} measurements at '1'"):
+        read_series(f"_x{MOST} 1")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "there are no values; write for example 0.2x4 1.8x8"),
+        ("1..5", "'1..5' is not a value; expected a number, axN, a+bxN, _, _xN, NaN, error or [1 2 3]"),
+    ],
+)
+def test_the_whole_sentence_with_what_may_be_written(text: str, says: str):
+    with pytest.raises(BadConfig) as refused:
+        read_series(text)
+    assert str(refused.value) == says
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,10 @@ def test_everything_passes_for_verify_for():
     assert proofs[-1].verification.lines == ("latency-p99: pass (0.2)",)
 
 
+def test_all_that_pass_are_named():
+    assert run("ppppppp", probe="ppppppp")[-1].reason == "runs as planned and passes for 30s: latency-p99, probe-api"
+
+
 def test_a_break_begins_the_run_again():
     assert len(run("pppfppppppp")) == 11
     assert run("pppfppppppp")[-1].state == "recovered"
@@ -83,6 +87,16 @@ def test_what_was_measured_before_the_rollback_proves_nothing():
     found = verify(Verification(began_at=T0), [], [TRIPPED], before, POLICY, at(40))
     assert found.state == "continue"
     assert found.reason == "latency-p99: not measured since the rollback"
+
+
+def test_a_measurement_without_its_time_proves_nothing():
+    timeless = {TRIPPED.name: Progress(measured=9, last=Verdict.passed, last_reason="0.2")}
+    found = verify(Verification(began_at=T0), [], [TRIPPED], timeless, POLICY, at(5))
+    assert (found.state, found.reason) == ("continue", "latency-p99: not measured since the rollback")
+
+
+def test_a_measurement_is_old_when_verify_for_is_over():
+    assert run("p......")[-1].reason == "the newest measurements are older than verify_for (30s)"
 
 
 def test_a_measurement_that_grew_old_proves_nothing():
@@ -98,6 +112,17 @@ def test_a_rule_that_still_fails_at_the_deadline():
     assert proofs[-1].reason == "latency-p99: fail (1.8: value > 1)"
 
 
+def test_all_that_is_wrong_or_lacking_is_named():
+    proofs = run("f" * 40, different="d" * 40)
+    both = "api runs sha256:bad, not sha256:good; latency-p99: fail (1.8: value > 1)"
+    assert {proof.reason for proof in proofs} == {both}
+    assert proofs[-1].verification.lines == tuple(both.split("; "))
+    silent = run("." * 40, probe="." * 40)
+    lacking = "latency-p99: not measured since the rollback; probe-api: not measured since the rollback"
+    assert {proof.reason for proof in silent} == {lacking, f"not proven: {lacking}"}
+    assert silent[-1].verification.lines == tuple(lacking.split("; "))
+
+
 def test_a_difference_at_the_deadline():
     found = run("p" * 40, different="d" * 40)[-1]
     assert (found.state, found.reason) == ("failed", "api runs sha256:bad, not sha256:good")
@@ -108,12 +133,14 @@ def test_the_run_may_begin_until_verify_timeout_and_then_finishes():
     assert run(in_time)[-1].state == "recovered"
     late = run("f" * 26 + "p" * 10)[-1]
     assert (late.state, late.reason) == ("failed", "not proven: everything passes, for 20s of 30s")
+    assert late.verification.passing_since == at(26 * STEP)
 
 
 def test_no_traffic_is_no_harm_when_probes_pass():
     found = run("i" * 40, probe="p" * 40)[-1]
     assert found.state == "recovered"
     assert found.reason == "runs as planned and the probes passed for 30s; latency-p99: inconclusive (no data)"
+    assert found.verification.unopposed_since == T0
 
 
 def test_no_traffic_and_no_probe_proves_nothing():

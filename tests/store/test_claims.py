@@ -36,6 +36,13 @@ def test_targets_are_claimed_apart(store: Store) -> None:
     assert (store.owner("shop", T0), store.owner("blog", T0)) == ("a", "b")
 
 
+def test_what_one_owner_gives_up_is_that_target_alone(store: Store) -> None:
+    for target in ("shop", "blog"):
+        store.claim(target, "a", T0, TTL)
+    store.release("shop", "a")
+    assert (store.owner("shop", T0), store.owner("blog", T0)) == (None, "a")
+
+
 def test_only_the_owner_can_give_it_up(store: Store) -> None:
     store.claim("shop", "a", T0, TTL)
     store.release("shop", "b")

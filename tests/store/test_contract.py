@@ -118,6 +118,15 @@ def test_a_stale_writer_is_refused_and_nothing_of_its_step_is_stored(store: Stor
     assert store.rollback("p1") is None
 
 
+def test_the_refusal_says_what_was_not_stored_and_what_to_do(store: Store) -> None:
+    with pytest.raises(Conflict) as refused:
+        store.save(Step(watches=(watch(version=7),)))
+    assert str(refused.value) == (
+        "storing watch w1 as version 7: version 6 is not what is stored; "
+        "someone else wrote it. Nothing of this step was stored: read it again, then decide again."
+    )
+
+
 def test_a_later_version_of_an_unknown_watch_is_refused(store: Store) -> None:
     with pytest.raises(Conflict):
         store.save(Step(watches=(watch(version=2),)))
@@ -165,6 +174,16 @@ def test_revisions_are_newest_first_replaced_by_key_and_found_by_fingerprint(sto
     assert newest is not None
     assert newest.id == "r3"
     assert store.revision_by_fingerprint("else", "f1") is None
+
+
+def test_a_revision_is_one_of_a_target(store: Store) -> None:
+    for target, name in (("blog", "r1"), ("shop", "r1"), ("shop", "r2")):
+        store.save(Step(revisions=(revision(name, target=target),)))
+    for target, name in (("blog", "r1"), ("shop", "r1"), ("shop", "r2")):
+        found = store.revision(target, name)
+        assert found is not None
+        assert (found.target, found.id) == (target, name)
+    assert store.revision("blog", "r2") is None
 
 
 def test_measurements_keep_their_order_and_the_newest_are_given(store: Store) -> None:
@@ -217,6 +236,15 @@ def test_rollbacks_are_those_since_a_moment_newest_first(store: Store) -> None:
     assert store.rollbacks("shop", at(3) + timedelta(microseconds=1)) == []
 
 
+def test_newest_is_by_time_and_then_by_name(store: Store) -> None:
+    stored = [("c", 5), ("a", 9), ("d", 5), ("b", 7)]
+    for name, seconds in stored:
+        store.save(Step(incidents=(incident(name, seconds),), rollback=rollback(name, seconds)))
+    assert [found.id for found in store.incidents()] == ["a", "b", "d", "c"]
+    assert [found.id for found in store.incidents(target="shop", limit=3)] == ["a", "b", "d"]
+    assert [found.id for found in store.rollbacks("shop", T0)] == ["a", "b", "d", "c"]
+
+
 def test_a_pause_is_replaced_and_ends_by_resume(store: Store) -> None:
     store.save(Step(pause=pause(reason="one")))
     store.save(Step(pause=pause(reason="two")))
@@ -265,6 +293,15 @@ def test_prune_drops_the_details_of_old_watches_that_made_no_incident(store: Sto
     assert store.incident("i2") is not None
     assert store.revision("shop", "r1") is not None
     assert store.prune(at(50)) == 0
+
+
+def test_prune_keeps_what_ended_at_just_that_time(store: Store) -> None:
+    store.save(Step(watches=(ended("just", 1, at(50)), ended("old", 1, at(49.999999)))))
+    store.save(Step(measurements=(measurement("just"), measurement("old"))))
+    store.save(Step(events=(event("just", 50, watch=None), event("old", 49.999999, watch=None))))
+    assert store.prune(at(50)) == 2
+    assert (len(store.measurements("just")), store.measurements("old")) == (1, [])
+    assert [found.id for found in store.events()] == ["just"]
 
 
 def test_prune_takes_as_many_turns_as_it_needs(store: Store) -> None:

@@ -62,6 +62,21 @@ def test_a_notice_is_given_up_and_counted_and_may_be_taken_up_again(store: Store
     assert store.queue() == (2, 0)
 
 
+def test_a_notice_that_arrived_after_it_was_given_up_is_not_given_up(store: Store) -> None:
+    store.save(Step(notices=(notice(),)))
+    store.notice_failed("e1/oncall", None, "HTTP 410")
+    store.notice_sent("e1/oncall", at(9))
+    assert store.queue() == (0, 0)
+
+
+def test_a_notice_that_was_dropped_may_be_stored_again(store: Store) -> None:
+    store.save(Step(notices=(notice(),)))
+    store.notice_sent("e1/oncall", at(1))
+    assert store.prune(at(2)) == 1
+    store.save(Step(notices=(notice(),)))
+    assert ids(store, 0) == ["e1/oncall"]
+
+
 def test_unknown_notices_are_no_error(store: Store) -> None:
     store.notice_sent("e9/gone", at(0))
     store.notice_failed("e9/gone", None, "pruned in between")

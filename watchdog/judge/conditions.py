@@ -35,6 +35,8 @@ _TOKEN = re.compile(
       | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
+_INDEXED = re.compile(r"(?:[)\]]|\b(?!in\b)\w+)\s*\[$")
+"""What stands before an index, and not before a list: `values[`, `f(x)[`, and not `value in [`."""
 _SIZE = "size_as_double"
 _POSITION = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _SAMPLES = (0.5, 2.0, 0.0, 1e6, -1.0)
@@ -154,7 +156,7 @@ def _double(whole: str) -> str:
 
 def _is_index(text: str, token: re.Match[str]) -> bool:
     before, after = text[: token.start()].rstrip(), text[token.end() :].lstrip()
-    return before.endswith("[") and after.startswith("]") and bool(re.search(r"[\w)\]]\s*\[$", before))
+    return bool(_INDEXED.search(before)) and after.startswith("]")
 
 
 @lru_cache(maxsize=2)
