@@ -119,17 +119,23 @@ def write_page(root: Path, kept: Path, *, tested: bool) -> None:
 
 def now(root: Path) -> dict[str, str]:
     """When, of what, and on which machine."""
-    git = shutil.which("git")
-    commit = "unknown"
-    if git:
-        asked = [git, "describe", "--always", "--dirty", "--exclude=*"]
-        commit = subprocess.run(asked, cwd=root, capture_output=True, text=True, timeout=30, check=False).stdout.strip()
+    changed = ", with changes that are not committed" if git(root, "status", "--short", "watchdog", "tests") else ""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "commit": commit.replace("-dirty", ", with changes that are not committed"),
+        "commit": (git(root, "rev-parse", "--short", "HEAD") or "unknown") + changed,
         "machine": f"{len(os.sched_getaffinity(0))} cores, one of them used; {platform.machine()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
     }
+
+
+def git(root: Path, *asked: str) -> str:
+    """What git says; empty where there is none."""
+    program = shutil.which("git")
+    if program is None:
+        return ""
+    return subprocess.run(
+        [program, *asked], cwd=root, capture_output=True, text=True, timeout=30, check=False
+    ).stdout.strip()
 
 
 def modules(mutants: Path) -> Iterator[Module]:
@@ -193,8 +199,9 @@ def tokens(line: str) -> list[str]:
 def summary(found: list[Module], about: dict[str, str]) -> list[str]:
     """How far it got, and on what."""
     total, tested = sum(len(m.codes) for m in found), sum(m.tested for m in found)
-    rest = [m.path for m in found if m.tested < len(m.codes)]
-    far = "all were tested" if not rest else f"{tested} were tested, the last ones not yet ({len(rest)} files)"
+    rest = Counter(m.path.rpartition("/")[0] for m in found if m.tested < len(m.codes))
+    left = ", ".join(f"{count} files of {folder}" for folder, count in rest.items())
+    far = f"{tested} were tested; {left} are not through, `make mutation` goes on with them" if rest else "all tested"
     minutes = sum(m.seconds for m in found) / 60
     facts = {**about, "how far": f"{total} changes; {far}", "took": f"{minutes:.0f} min, beside other work"}
     return [*(f"- {name}: {value}" for name, value in facts.items()), ""]
@@ -225,6 +232,8 @@ def survivors(found: list[Module]) -> list[str]:
         left = [s for s in module.survivors if (module.path, *s) not in reasons]
         if left and listed(module.path):
             text += [f"`{module.path}`:", "", "```text", *aligned(left), "```", ""]
+    if len(text) == 2:  # the heading
+        text += ["None in the guard and in the judge without `compare/`, but those at the end that change nothing.", ""]
     text += counted([module for module in found if not listed(module.path)])
     return text + equivalent(found, reasons)
 

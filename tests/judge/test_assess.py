@@ -116,6 +116,15 @@ def test_what_a_source_answered_beside_its_error_is_kept():
     assert found.series == 2
 
 
+@pytest.mark.parametrize(
+    ("condition", "values", "verdict"), [("value > 1", [NAN], "inconclusive"), ("values[3] > 1", [0.5], "error")]
+)
+def test_what_could_not_be_judged_is_kept_too(condition: str, values: list[float], verdict: str):
+    seen = saw(*values)
+    found = assess(rule(condition), seen)
+    assert (found.outcome.verdict, found.samples) == (verdict, seen.samples)
+
+
 FINDING = Finding(
     rule="errors",
     group="errors",
@@ -132,6 +141,7 @@ def test_a_compare_rules_finding_is_its_verdict_and_any_other_rules_is_only_lent
     compare = rule("value > 1").model_copy(update={"measure": CompareMeasure(signal="ratio", events="e", total="t")})
     found = assess(compare, seen)
     assert (found.outcome.verdict, found.outcome.reason) == (Verdict.failed, "8 % of requests failed, 1 % before")
+    assert (found.samples, found.series) == (seen.samples, 1)
     found = assess(rule("value > 1"), seen)
     assert (found.outcome.verdict, found.outcome.reason) == (Verdict.passed, "0.5: not (value > 1)")
 

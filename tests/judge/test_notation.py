@@ -96,6 +96,7 @@ def test_the_whole_sentence_with_what_may_be_written(text: str, says: str):
         ("[1 two]", "'two' in '[1 two]' is not a number"),
         ("[1, 2]", "'1,' in '[1, 2]' is not a number; write numbers with spaces"),
         ("[1 2", "is not a value"),
+        ("1x0000999999", "'1x0000999999' is not a value"),
         ("1x999999999", "more than 100000 measurements"),
         ("1x99999999999999999999", "more than 100000 measurements"),
     ],

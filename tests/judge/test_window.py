@@ -114,6 +114,7 @@ def test_after_a_gap_counts_stay_and_runs_begin_again():
     after = after_gap(before)
     assert (after.failures, after.measured) == (2, 2)
     assert (after.consecutive_failures, after.failing_since) == (0, None)
+    assert (fold(FOR_45S, "ee").consecutive_errors, after_gap(fold(FOR_45S, "ee")).consecutive_errors) == (2, 0)
     assert fold(LIMIT_2, "f", progress=after, start=T0 + timedelta(hours=1)).tripped
     assert not fold(IN_A_ROW_2, "f", progress=after_gap(fold(IN_A_ROW_2, "f"))).tripped
 
@@ -124,6 +125,10 @@ def test_a_clock_that_goes_back_begins_the_run_again():
     assert back.failing_since == T0
     assert not back.tripped
     assert fold(FOR_45S, "ffff", progress=back, start=T0 + STEP).tripped
+
+
+def test_two_measurements_at_the_same_time_are_a_run():
+    assert fold(IN_A_ROW_2, "ff", step=timedelta(0)).tripped
 
 
 def test_what_was_measured_last_is_kept_in_words():
