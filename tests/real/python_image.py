@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 from tests.real.docker_engine import DockerEngine
+from tests.waiting import within
 
 LEFT_OUT = {"site-packages", "dist-packages", "test", "idlelib", "tkinter", "ensurepip", "lib2to3", "__pycache__"}
 
@@ -46,5 +47,5 @@ def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def needed(*programs: Path) -> set[Path]:
     """The shared libraries of these, and the loader, where the programs look for them."""
     argv = ["ldd", *map(str, programs)]
-    found = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
+    found = subprocess.run(argv, capture_output=True, text=True, timeout=within(60), check=False).stdout
     return {Path(path) for path in re.findall(r"(?:=> |^\s+)(/\S+) \(0x", found, re.MULTILINE)}

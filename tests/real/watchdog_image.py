@@ -23,6 +23,7 @@ import pip
 from tests.real.docker_engine import DockerEngine
 from tests.real.python_image import needed, python_root
 from tests.real.shop_image import BUSYBOX
+from tests.waiting import within
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
@@ -32,7 +33,8 @@ _FILES = ("Dockerfile", ".dockerignore", "LICENSE", "README.md", "CHANGELOG.md",
 SOURCES = (*_FILES, "requirements", "rules", "watchdog")
 NATIVE = ("cel_expr_python", "pydantic_core", "psycopg_binary")
 """Wheels whose libraries name what the system must have: libstdc++, libgcc."""
-LOCKS = ("image.txt", "build.txt")
+UV = Path(sys.executable).parent / "uv"
+LOCKS = ("image.txt", "build.txt", "uv.txt")
 
 _LEFT_OUT = shutil.ignore_patterns("__pycache__")
 
@@ -76,7 +78,7 @@ def _build(engine: DockerEngine, folder: Path) -> None:
     bases = {"BASE_GO": "base-build:1", "BASE_BUILD": "base-build:1", "BASE_RUNTIME": "base-runtime:1"}
     arguments = [f"--build-arg={name}={value}" for name, value in {**bases, "PIP_NO_INDEX": "1"}.items()]
     words = ("build", "--network", "host", "-t", TAG, *arguments, str(context))
-    engine.docker(*words, env={"DOCKER_BUILDKIT": "0"}, timeout=500)
+    engine.docker(*words, env={"DOCKER_BUILDKIT": "0"}, timeout=within(120))
 
 
 def _context(folder: Path) -> Path:
@@ -106,7 +108,7 @@ def _wheels() -> Path:
     for lock in locks:
         download = ("download", "-q", "--disable-pip-version-check", "--require-hashes", "--no-deps")
         argv = [sys.executable, "-m", "pip", *download, "-r", str(lock), "-d", str(part)]
-        subprocess.run(argv, check=True, timeout=300)
+        subprocess.run(argv, check=True, timeout=within(120))
     for old in CACHE.glob("wheels-*[!t]"):
         shutil.rmtree(old)
     part.rename(found)
@@ -124,7 +126,7 @@ def _base(engine: DockerEngine, tag: str, *, build: bool) -> None:
         names = set(made.getnames())
     buffer = io.BytesIO(data)
     with tarfile.open(fileobj=buffer, mode="a", dereference=True) as archive:
-        for library in sorted(needed(*wheels)):
+        for library in sorted(needed(*wheels, *([UV] if build and UV.exists() else []))):
             if str(library).lstrip("/") not in names:
                 archive.add(library, str(library))
         _link(archive, program.parent / "python3", program.name)
@@ -155,3 +157,7 @@ def _folder(archive: tarfile.TarFile, name: str, mode: int) -> None:
 
 def _no_cache(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if "__pycache__" in entry.name else entry
+
+
+if __name__ == "__main__":  # `make test` builds it beside other tests, which take it from the cache then
+    print(archive())
