@@ -16,12 +16,12 @@ import select
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from tests.real.cluster.images import write_images
+from tests.waiting import wait_until, within
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -32,8 +32,8 @@ CHART = HERE / "chart"
 KUBERNETES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
 MOST = 8
 """Clusters at once on one machine."""
-STARTS_WITHIN, ENDS_WITHIN = 180.0, 120.0
-"""Seconds, on a machine that does much else."""
+STARTS_WITHIN, ENDS_WITHIN = 30.0, 20.0
+"""Seconds, on a quiet machine."""
 
 _numbers = itertools.count(1)
 
@@ -49,20 +49,15 @@ def missing() -> str:
     return ", ".join(lacking)
 
 
-def wait_until(true: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Ask again every 100 ms until it is true. Fails, saying what was waited for, when the time is over."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for: {what}"
-        time.sleep(0.1)
-
-
 class Cluster:
     """One node, from start to the last trace of it gone."""
 
-    def __init__(self, audit: Path | None = None) -> None:
-        """`audit`: an audit policy; what it selects is in `audit_log` then."""
-        self._lock, self.index = _a_free_index()
+    def __init__(self, index: int | None = None) -> None:
+        """A new one; with an `index`, one that runs already, and is another process' to start and to end."""
+        self._lock: IO[str] | None = None
+        if index is None:
+            self._lock, index = _a_free_index()
+        self.index = index
         self.state = Path(f"/tmp/kc-{self.index}")
         self.kubeconfig = self.state / "admin.kubeconfig"
         self.node_ip = f"10.89.{self.index}.2"
@@ -79,34 +74,48 @@ class Cluster:
             "KC_STATE": str(self.state),
             "KC_IMAGES": str(IMAGES),
             "KC_INDEX": str(self.index),
-            **({"KC_AUDIT": str(audit)} if audit else {}),
+            "KC_AUDIT": str(HERE / "audit.yaml"),
         }
         self.audit_log = self.state / "log" / "audit.json"
+        """What ServiceAccounts asked for (audit.yaml)."""
 
-    def start(self) -> None:
-        """Returns when the node is Ready."""
+    def start(self, life: int = subprocess.PIPE) -> None:
+        """Returns when the node is Ready. It lives until `remove`; with a file to read, until that file ends."""
         write_images(IMAGES)
+        assert self._lock is not None, "it runs already"
         self._life = subprocess.Popen(
             ["bash", str(HERE / "live.sh")],
             env={**self.environment, **self._variables},
-            stdin=subprocess.PIPE,
+            stdin=life,
             stdout=subprocess.PIPE,
             stderr=self._lock,  # held there too: the index is free only when all of this cluster is gone
             text=True,
             start_new_session=True,
         )
         assert self._life.stdout is not None
-        answered, _, _ = select.select([self._life.stdout], [], [], STARTS_WITHIN)
+        answered, _, _ = select.select([self._life.stdout], [], [], within(STARTS_WITHIN))
         if not (answered and self._life.stdout.readline()):
             raise AssertionError(f"the cluster did not start:\n{Path(self._lock.name).read_text()}")
 
     def remove(self) -> None:
         """End it, and leave nothing behind."""
+        assert self._lock is not None, "another process' to end"
         try:
             if self._life is not None:
-                self._life.communicate(timeout=ENDS_WITHIN)  # closes its stdin: the sign to end
+                self._life.communicate(timeout=within(ENDS_WITHIN))  # closes its stdin: the sign to end
                 assert self._life.returncode == 0, Path(self._lock.name).read_text()
         finally:
+            self._lock.close()
+
+    def leave(self) -> None:
+        """Have nothing to do with it any more; it lives as long as what it was started with."""
+        life, self._life = self._life, None
+        if life is not None:
+            assert life.stdout is not None
+            life.stdout.close()
+            life.poll()
+            life.returncode = life.returncode or 0  # nobody of this process waits for it
+        if self._lock is not None:
             self._lock.close()
 
     def kubectl(self, *args: str, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None) -> str:
@@ -126,7 +135,7 @@ class Cluster:
         self.kubectl("apply", "-n", namespace, "-f", "-", stdin=text)
 
     def helm(
-        self, version: int, *args: str, check: bool = True, timeout: float = 120
+        self, version: int, *args: str, check: bool = True, timeout: float = within(60)
     ) -> subprocess.CompletedProcess[str]:
         """Helm 3 or 4."""
         done = self.run(f"helm{version}", *args, timeout=timeout)
@@ -134,7 +143,7 @@ class Cluster:
         return done
 
     def run(
-        self, *argv: str, stdin: str | None = None, kubeconfig: Path | None = None, timeout: float = 120
+        self, *argv: str, stdin: str | None = None, kubeconfig: Path | None = None, timeout: float = within(60)
     ) -> subprocess.CompletedProcess[str]:
         """A program in the environment of a person with this cluster's kubeconfig."""
         environment = self.environment | ({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})
@@ -197,11 +206,16 @@ class Cluster:
         self._inside('P="$S/pid-ns" start_apiserver; P="$S/pid-ns" wait_http kube-apiserver 60 "$API_URL/readyz"')
 
     def load_image(self, archive: Path) -> None:
-        """Import a docker-archive file into the node."""
-        init = (self.state / "pid" / "init").read_text().strip()
-        socket = f"/proc/{init}/root/run/containerd/containerd.sock"
-        done = self.run("ctr", "-a", socket, "-n", "k8s.io", "images", "import", str(archive))
-        assert done.returncode == 0, done.stderr
+        """Import a docker-archive file into the node, once."""
+        with (self.state / f"{archive.name}.loaded").open("a+") as loaded:
+            fcntl.flock(loaded, fcntl.LOCK_EX)
+            if loaded.seek(0, os.SEEK_END):
+                return
+            init = (self.state / "pid" / "init").read_text().strip()
+            socket = f"/proc/{init}/root/run/containerd/containerd.sock"
+            done = self.run("ctr", "-a", socket, "-n", "k8s.io", "images", "import", str(archive), timeout=within(60))
+            assert done.returncode == 0, done.stderr
+            loaded.write("yes")
 
     def _inside(self, commands: str) -> None:
         init = (self.state / "pid" / "init").read_text().strip()
@@ -213,7 +227,7 @@ class Cluster:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=within(30),
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -223,17 +237,24 @@ def kill_group(process: subprocess.Popen[str]) -> None:
     """End what `begin` began, and all that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=within(5))
+
+
+def index_lock(index: int) -> IO[str] | None:
+    """The lock of that index, which is the log of its cluster's start and end as well; none: another cluster has it."""
+    lock = Path(f"/tmp/kc-{index}.lock").open("a")  # noqa: SIM115 -- held until the cluster is removed
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
 
 
 def _a_free_index() -> tuple[IO[str], int]:
     for index in range(MOST):
-        lock = Path(f"/tmp/kc-{index}.lock").open("a")  # noqa: SIM115 -- held until the cluster is removed
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            continue
-        lock.truncate(0)  # it is the log of the start and the end as well
-        return lock, index
+        lock = index_lock(index)
+        if lock is not None:
+            lock.truncate(0)
+            return lock, index
     raise AssertionError(f"{MOST} clusters run on this machine already")

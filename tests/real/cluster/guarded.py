@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.real.cluster.cluster import CHART, Cluster
 from tests.real.daemon import Daemon
+from tests.waiting import within
 
 SHORT = {
     "watch": {
@@ -18,10 +19,19 @@ SHORT = {
         "initial_delay": "1s",
         "interval": "1s",
         "settle": "1s",
-        "rollout_timeout": "12s",
+        "rollout_timeout": "2m",
     },
-    "rollback": {"verify_for": "3s", "first_known_good": "running", "cooldown": "0s", "timeout": "60s"},
+    "rollback": {
+        "verify_for": "3s",
+        "verify_timeout": "10m",
+        "first_known_good": "running",
+        "cooldown": "0s",
+        "timeout": "5m",
+    },
 }
+"""What ends well ends soon; what may take long on a busy machine may."""
+NEVER_READY = {"rollout_timeout": "12s"}
+"""For a version that is not to become ready."""
 
 SCRAPES = """\
 global: {scrape_interval: 1s, evaluation_interval: 1s}
@@ -44,7 +54,7 @@ class Pods:
 
     def close(self) -> None:
         self._ended.set()
-        self._thread.join(20)
+        self._thread.join(within(20))
 
     def _run(self) -> None:
         for _ in range(1200):
@@ -86,7 +96,7 @@ def deploy(
 ) -> None:
     """`helm upgrade --install` with these values; a deploy that fails is what some tests are about."""
     settings = [argument for value in values for argument in ("--set", value)]
-    waits = ["--wait", "--timeout", "60s"] if wait else []
+    waits = ["--wait", "--timeout", "10m"] if wait else []
     cluster.helm(helm, "upgrade", "--install", release, str(CHART), "-n", namespace, *settings, *waits, check=wait)
 
 
@@ -103,13 +113,13 @@ class Users:
     def close(self) -> None:
         self._ended.set()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(within(5))
 
     def _run(self) -> None:
         for _ in range(3000):
             if self._ended.wait(0.2):
                 return
-            connection = http.client.HTTPConnection(self._address, timeout=2)
+            connection = http.client.HTTPConnection(self._address, timeout=within(2))
             try:
                 connection.request("GET", "/")
                 connection.getresponse().read()

@@ -6,6 +6,7 @@ Python: good, or bad as FAULT says.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
@@ -23,6 +24,12 @@ SERVICE = ("local.test/service:1", "local.test/service:2")
 def write_images(folder: Path) -> None:
     """Write the archives that are not there yet; they are imported when a cluster starts."""
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several clusters may start at once
+        _write(folder)
+
+
+def _write(folder: Path) -> None:
     if not (folder / "pause.tar").exists():
         program = {"bin/busybox": BUSYBOX.read_bytes()}
         _archive(

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.cluster.cluster import Cluster, wait_until
-from tests.real.cluster.guarded import deploy, guarding
+from tests.real.cluster.cluster import Cluster
+from tests.real.cluster.guarded import NEVER_READY, deploy, guarding
 from tests.real.cluster.test_helm_actor import Release, revision
+from tests.waiting import wait_until
 from watchdog.model.watch import WatchState
 
 OLD, NEW = "local.test/service:1", "local.test/service:2"
@@ -72,7 +73,7 @@ def test_its_reason_is_quoted(cluster: Cluster, namespace: str, version: int):
 
 def test_the_incident_is_for_a_person(cluster: Cluster, namespace: str, tmp_path: Path):
     deploy(cluster, namespace, f"image={OLD}", wait=True)
-    daemon = guarding(cluster, namespace, tmp_path)
+    daemon = guarding(cluster, namespace, tmp_path, watch=NEVER_READY)
     try:
         daemon.start()
         daemon.until(lambda: daemon.store.revision("app", "1") is not None, "the first revision in the ledger")

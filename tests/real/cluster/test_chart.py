@@ -14,19 +14,12 @@ from tests.chart.conftest import CHART
 from tests.chart.rights import APPLIED, STORED, granted, reading
 from tests.components import require
 from tests.real import docker_engine as docker
-from tests.real.cluster import cluster as cluster_module
-from tests.real.cluster.cluster import Cluster, wait_until
+from tests.real.cluster.cluster import Cluster
 from tests.real.cluster.guarded import SHORT, deploy
 from tests.real.watchdog_image import TAG, archive
+from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
-
-POLICY = """\
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules: [{level: Metadata, userGroups: ["system:serviceaccounts"]}]
-"""
+pytestmark = pytest.mark.docker
 
 VOLUME = """\
 apiVersion: v1
@@ -46,23 +39,13 @@ UNUSED_HERE = {
 }
 
 
-@pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster that writes down what ServiceAccounts ask for."""
-    lacking = cluster_module.missing()
-    require(f"a Kubernetes cluster of the tests' own ({lacking or 'all there'})", not lacking)
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Cluster:
+    """With the project's own image on its node."""
     lacking = docker.missing()
     require(f"a Docker engine of the tests' own ({lacking or 'all there'})", not lacking)
-    image = archive()
-    policy = tmp_path_factory.mktemp("audit") / "policy.yaml"
-    policy.write_text(POLICY)
-    cluster = Cluster(policy)
-    try:
-        cluster.start()
-        cluster.load_image(image)
-        yield cluster
-    finally:
-        cluster.remove()
+    shared_cluster.load_image(archive())
+    return shared_cluster
 
 
 class Installed:
@@ -85,7 +68,7 @@ class Installed:
     def helm(self, version: int, verb: str) -> str:
         """`helm install` or `helm upgrade`, until it is ready."""
         self.file.write_text(json.dumps(self.values))
-        words = (verb, "watchdog", str(CHART), "-n", self.namespace, "-f", str(self.file), "--wait", "--timeout", "90s")
+        words = (verb, "watchdog", str(CHART), "-n", self.namespace, "-f", str(self.file), "--wait", "--timeout", "10m")
         done = self.cluster.helm(version, *words, check=False)
         if done.returncode != 0:
             raise AssertionError(f"{done.stdout}{done.stderr}{self.state()}")
@@ -142,15 +125,14 @@ class Installed:
 
 
 @pytest.fixture
-def installed(audited: Cluster, tmp_path: Path) -> Iterator[Installed]:
+def installed(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Installed]:
     """Not installed yet."""
-    with audited.namespace() as namespace:
-        made = Installed(audited, namespace, tmp_path)
-        try:
-            yield made
-        finally:
-            audited.helm(4, "uninstall", "watchdog", "-n", namespace, check=False)
-            audited.kubectl("delete", "pv", namespace, "--wait=false", check=False)
+    made = Installed(cluster, namespace, tmp_path)
+    try:
+        yield made
+    finally:
+        cluster.helm(4, "uninstall", "watchdog", "-n", namespace, check=False)
+        cluster.kubectl("delete", "pv", namespace, "--wait=false", check=False)
 
 
 def test_it_guards_with_the_rights_of_its_role_and_uses_each(installed: Installed):
@@ -210,52 +192,51 @@ def pods(installed: Installed) -> list[dict[str, Any]]:
 SIDECAR = CHART.parent / "examples" / "sidecar"
 
 
-def test_a_sidecar_finishes_the_rollback_that_replaces_itself(audited: Cluster, tmp_path: Path):
+def test_a_sidecar_finishes_the_rollback_that_replaces_itself(cluster: Cluster, namespace: str, tmp_path: Path):
     """The rollback ends the pod that it runs in; the next pod finds the plan, and finishes it."""
-    with audited.namespace() as namespace:
-        state = tmp_path / "state"
-        state.mkdir()
-        audited.apply(VOLUME.format(namespace=namespace, folder=state))
-        watch = {**SHORT["watch"], "rollout_timeout": "60s"}
-        values: dict[str, Any] = {
-            "app": {"image": "local.test/service:1", "port": 8080, "env": [{"name": "FAULT", "value": "none"}]},
-            "watchdog": {
-                "image": TAG,
-                "rules": ["crash"],
-                "watch": watch,
-                "rollback": {**SHORT["rollback"], "timeout": "90s"},
-                "storageClass": namespace,
-            },
-        }
-        file = tmp_path / "values.yaml"
+    state = tmp_path / "state"
+    state.mkdir()
+    cluster.apply(VOLUME.format(namespace=namespace, folder=state))
+    watch = {**SHORT["watch"], "rollout_timeout": "10m"}
+    values: dict[str, Any] = {
+        "app": {"image": "local.test/service:1", "port": 8080, "env": [{"name": "FAULT", "value": "none"}]},
+        "watchdog": {
+            "image": TAG,
+            "rules": ["crash"],
+            "watch": watch,
+            "rollback": SHORT["rollback"],
+            "storageClass": namespace,
+        },
+    }
+    file = tmp_path / "values.yaml"
 
-        def helm(verb: str, *args: str) -> None:
-            file.write_text(json.dumps(values))
-            audited.helm(4, verb, "app", str(SIDECAR), "-n", namespace, "-f", str(file), *args)
+    def helm(verb: str, *args: str) -> None:
+        file.write_text(json.dumps(values))
+        cluster.helm(4, verb, "app", str(SIDECAR), "-n", namespace, "-f", str(file), *args)
 
-        def watchdog(*args: str) -> str:
-            words = ("exec", "-n", namespace, "deploy/app", "-c", "watchdog", "--", "watchdog", *args)
-            return audited.kubectl(*words, "-c", "/etc/watchdog/watchdog.yaml", check=False)
+    def watchdog(*args: str) -> str:
+        words = ("exec", "-n", namespace, "deploy/app", "-c", "watchdog", "--", "watchdog", *args)
+        return cluster.kubectl(*words, "-c", "/etc/watchdog/watchdog.yaml", check=False)
 
-        def told() -> dict[str, Any]:
-            text = watchdog("explain", "last", "--output", "json")
-            return json.loads(text) if text.startswith("{") else {}
+    def told() -> dict[str, Any]:
+        text = watchdog("explain", "last", "--output", "json")
+        return json.loads(text) if text.startswith("{") else {}
 
-        try:
-            helm("install", "--wait", "--timeout", "120s")
-            wait_until(lambda: '"known_good": true' in watchdog("status", "--output", "json"), "the first version", 90)
-            values["app"]["env"][0]["value"] = "crash"
-            helm("upgrade")
-            wait_until(lambda: told().get("incident", {}).get("state") == "recovered", "the recovery", 240)
-            story = told()
-        except AssertionError as error:
-            pods = audited.kubectl("describe", "pods", "-n", namespace, check=False)[-3000:]
-            log = audited.kubectl("logs", "-n", namespace, "deploy/app", "-c", "watchdog", "--tail=60", check=False)
-            raise AssertionError(f"{error}\n{watchdog('explain', 'last')}\n{log}\n{pods}") from error
-        finally:
-            audited.helm(4, "uninstall", "app", "-n", namespace, check=False)
-            audited.kubectl("delete", "pv", namespace, "--wait=false", check=False)
-        assert story["plan"]["to_revision"] == "1"
-        assert story["rollback"]["attempts"] <= 2
-        kinds = [line["kind"] for line in story["timeline"]]
-        assert kinds.count("rollback.started") == 1
+    try:
+        helm("install", "--wait", "--timeout", "10m")
+        wait_until(lambda: '"known_good": true' in watchdog("status", "--output", "json"), "the first version", 90)
+        values["app"]["env"][0]["value"] = "crash"
+        helm("upgrade")
+        wait_until(lambda: told().get("incident", {}).get("state") == "recovered", "the recovery", 240)
+        story = told()
+    except AssertionError as error:
+        pods = cluster.kubectl("describe", "pods", "-n", namespace, check=False)[-3000:]
+        log = cluster.kubectl("logs", "-n", namespace, "deploy/app", "-c", "watchdog", "--tail=60", check=False)
+        raise AssertionError(f"{error}\n{watchdog('explain', 'last')}\n{log}\n{pods}") from error
+    finally:
+        cluster.helm(4, "uninstall", "app", "-n", namespace, check=False)
+        cluster.kubectl("delete", "pv", namespace, "--wait=false", check=False)
+    assert story["plan"]["to_revision"] == "1"
+    assert story["rollback"]["attempts"] <= 2
+    kinds = [line["kind"] for line in story["timeline"]]
+    assert kinds.count("rollback.started") == 1

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.cluster.cluster import CHART, ROOT, Cluster, wait_until
+from tests.real.cluster.cluster import CHART, ROOT, Cluster
+from tests.waiting import wait_until, within
 
 ROLE = """
 apiVersion: v1
@@ -31,7 +32,7 @@ subjects: [{kind: ServiceAccount, name: reader}]
 @pytest.mark.parametrize("version", [3, 4])
 def test_helm_installs_upgrades_and_rolls_back(cluster: Cluster, namespace: str, version: int):
     def helm(*args: str) -> None:
-        cluster.helm(version, *args, "-n", namespace, "--wait", "--timeout", "60s")
+        cluster.helm(version, *args, "-n", namespace, "--wait", "--timeout", "10m")
 
     helm("install", "app", str(CHART))
     helm("upgrade", "app", str(CHART), "--set", "note=two")
@@ -65,6 +66,7 @@ def test_rights_are_limited(cluster: Cluster, namespace: str):
     assert "forbidden" in refused.stderr
 
 
+@pytest.mark.alone
 def test_the_api_server_can_be_away(cluster: Cluster):
     cluster.stop_apiserver()
     assert cluster.run("kubectl", "get", "nodes", "--request-timeout=2s").returncode != 0
@@ -74,7 +76,7 @@ def test_the_api_server_can_be_away(cluster: Cluster):
 
 def traces(index: int, init: str) -> list[str]:
     """What is there of a cluster, by name."""
-    links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, timeout=10, check=True).stdout
+    links = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, timeout=within(10), check=True).stdout
     places = [Path(f"/proc/{init}"), Path(f"/tmp/kc-{index}"), *Path("/sys/fs/cgroup").glob(f"*/kc{index}")]
     return [str(place) for place in places if place.exists()] + ([f"kch{index}"] if f"kch{index}" in links else [])
 
@@ -107,5 +109,38 @@ def test_nothing_is_left_of_a_test_run_that_was_killed():
         assert len(traces(index, init)) > 3
     finally:
         run.kill()
-        run.communicate(timeout=10)
+        run.communicate(timeout=within(10))
     wait_until(lambda: not traces(index, init), "the cluster of the killed run to be gone")
+
+
+SHARES = """
+import sys
+from pathlib import Path
+from tests.real.cluster.sharing import shared
+with shared(Path(sys.argv[1])) as cluster:
+    print(cluster.index, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.alone
+def test_processes_share_one_and_it_ends_with_the_last_of_them(tmp_path: Path):
+    def process() -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", SHARES, str(tmp_path / "cluster")]
+        return subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    with process() as first, process() as second:
+        try:
+            assert first.stdout is not None
+            assert second.stdout is not None
+            index = int(first.stdout.readline())
+            assert int(second.stdout.readline()) == index
+            shared = Cluster(index)
+            init = (shared.state / "pid" / "init").read_text().strip()
+            first.communicate()
+            assert first.returncode == 0
+            assert "node1" in shared.kubectl("get", "nodes")
+        finally:
+            first.kill()
+            second.kill()
+    wait_until(lambda: not traces(index, init), "the cluster to be gone")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.real.cluster.cluster import PROGRAMS, Cluster, wait_until
+from tests.real.cluster.cluster import PROGRAMS, Cluster
 from tests.real.cluster.guarded import deploy
+from tests.waiting import wait_until
 from watchdog.act.helm.actor import HelmActor
 from watchdog.errors import Unavailable
 from watchdog.model.deploy import Phase, Revision, Snapshot
@@ -80,7 +81,7 @@ class Cloud:
             kubeconfig=str(self.kubeconfig),
             helm=str(PROGRAMS / f"helm{helm}"),
         )
-        return Target(name="app", spec=spec, rollback=RollbackPolicy(timeout=timedelta(seconds=40)))
+        return Target(name="app", spec=spec, rollback=RollbackPolicy(timeout=timedelta(minutes=10)))
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.cluster.cluster import CHART, PROGRAMS, Cluster, kill_group, wait_until
+from tests.real.cluster.cluster import CHART, PROGRAMS, Cluster, kill_group
 from tests.real.cluster.guarded import deploy, guarding
 from tests.real.daemon import Daemon
+from tests.waiting import wait_until, within
 from watchdog.errors import Refused, Unavailable
 from watchdog.model.deploy import Phase, Snapshot
 from watchdog.model.measurement import Measurement, Verdict
@@ -88,7 +89,7 @@ class Look:
             yield
         finally:
             over.set()
-            thread.join(30)
+            thread.join(within(30))
         assert not failed, failed
 
 
@@ -156,19 +157,20 @@ def scale(cluster: Cluster, namespace: str) -> None:
     """Up and down, as a HorizontalPodAutoscaler does."""
     for replicas in ("3", "1"):
         cluster.kubectl("scale", "deployment/app", "-n", namespace, f"--replicas={replicas}")
-        cluster.kubectl("rollout", "status", "deployment/app", "-n", namespace, "--timeout=40s")
+        cluster.kubectl("rollout", "status", "deployment/app", "-n", namespace, "--timeout=400s")
 
 
 def restart(cluster: Cluster, namespace: str) -> None:
     cluster.kubectl("rollout", "restart", "deployment/app", "statefulset/app-db", "-n", namespace)
     for workload in ("deployment/app", "statefulset/app-db"):
-        cluster.kubectl("rollout", "status", workload, "-n", namespace, "--timeout=40s")
+        cluster.kubectl("rollout", "status", workload, "-n", namespace, "--timeout=400s")
 
 
 VALUES = ("database=true", "diskLimit=32Mi")
 DISRUPTIONS = (evict, preempt, lose_the_node, scale, restart, fill_the_disk)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("disrupt", DISRUPTIONS, ids=lambda one: one.__name__)
 def test_it_is_no_crash(cluster: Cluster, namespace: str, look: Look, disrupt: Callable[[Cluster, str], None]):
     deploy(cluster, namespace, *VALUES, wait=True)
@@ -191,6 +193,7 @@ def measured(daemon: Daemon, watch: str) -> list[Measurement]:
     return sorted((m for m in daemon.store.measurements(watch, "crash-loop")), key=lambda m: m.at)
 
 
+@pytest.mark.alone
 def test_one_watch_that_lives_through_all_of_it(cluster: Cluster, namespace: str, tmp_path: Path):
     deploy(cluster, namespace, *VALUES, wait=True)
     daemon = guarding(cluster, namespace, tmp_path, rules=["crash"], watch={"bake_time": "10m"})
@@ -201,7 +204,7 @@ def test_one_watch_that_lives_through_all_of_it(cluster: Cluster, namespace: str
         daemon.until_state(WatchState.watching, "2")
         for disrupt in DISRUPTIONS:
             disrupt(cluster, namespace)
-            cluster.kubectl("rollout", "status", "deployment/app", "-n", namespace, "--timeout=40s")
+            cluster.kubectl("rollout", "status", "deployment/app", "-n", namespace, "--timeout=400s")
         over = datetime.now(UTC)
         watch = daemon.until_state(WatchState.watching, "2")
         daemon.until(lambda: measured(daemon, watch.id)[-1].at > over, "a look at what is left")
@@ -214,7 +217,7 @@ def test_one_watch_that_lives_through_all_of_it(cluster: Cluster, namespace: str
 def _run_job(cluster: Cluster, namespace: str, name: str, condition: str) -> None:
     """What the CronJob does when its time has come."""
     cluster.kubectl("create", "job", name, "--from=cronjob/app-report", "-n", namespace)
-    cluster.kubectl("wait", f"job/{name}", f"--for=condition={condition}", "-n", namespace, "--timeout=40s")
+    cluster.kubectl("wait", f"job/{name}", f"--for=condition={condition}", "-n", namespace, "--timeout=400s")
 
 
 FAILS, SUCCEEDS = "cron=echo no such table; exit 5", "cron=echo done"
@@ -254,14 +257,15 @@ def test_a_job_of_the_older_template_that_starts_during_the_upgrade_does_not_cou
     deploy(cluster, namespace, FAILS, wait=True)
     upgrade = cluster.begin(
         *("helm4", "upgrade", "app", str(CHART), "-n", namespace, "--set", SUCCEEDS),
-        *("--set", "migrate=sleep 8"),
+        *("--set", "migrate=until test -e /tmp/over; do sleep 0.2; done"),
     )
     try:
         look.until(lambda s: s.name == "2", "the upgrade, which migrates first")
         _run_job(cluster, namespace, "meanwhile", "Failed")
         assert upgrade.poll() is None, "still migrating"
         assert look().exits == ()
-        assert upgrade.wait(60) == 0
+        cluster.kubectl("exec", "job/app-migrate", "-n", namespace, "--", "/bin/busybox", "touch", "/tmp/over")
+        assert upgrade.wait(within(60)) == 0
     finally:
         kill_group(upgrade)
     assert look.until(lambda s: s.rollout.phase is Phase.complete, "the upgrade to be done").exits == ()

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from tests.components import require
-from tests.real.cluster.cluster import CHART, ROOT, Cluster, kill_group, wait_until
-from tests.real.cluster.guarded import SCRAPES, Pods, Users, deploy, guarding
+from tests.real.cluster.cluster import CHART, ROOT, Cluster, kill_group
+from tests.real.cluster.guarded import NEVER_READY, SCRAPES, Pods, Users, deploy, guarding
 from tests.real.daemon import PROGRAM, Daemon
 from tests.real.prometheus_server import PROGRAM as PROMETHEUS
 from tests.real.prometheus_server import PrometheusServer
+from tests.waiting import wait_until, within
 from watchdog.model.rollback import Objections
 from watchdog.model.watch import WatchState
 
@@ -107,13 +108,14 @@ def test_a_crash_loop_while_helm_still_waits(guard: Guard, cluster: Cluster, nam
         "fault=crash,probePath=/nope",
         "--wait",
         "--timeout",
-        "20s",
+        "10m",
     )
     try:
         daemon.until_state(WatchState.condemned, "2")
         assert upgrade.poll() is None, "tripped while helm waits"
         assert running(cluster, namespace)["status"] == "pending-upgrade"
-        upgrade.wait(60)
+        upgrade.terminate()  # Helm gives up, as at the end of its time
+        upgrade.wait(within(60))
     finally:
         kill_group(upgrade)
     daemon.until_state(WatchState.recovered, "2")
@@ -122,7 +124,7 @@ def test_a_crash_loop_while_helm_still_waits(guard: Guard, cluster: Cluster, nam
 
 @pytest.mark.parametrize("helm", [3, 4])
 def test_an_image_that_is_not_there(guard: Guard, cluster: Cluster, namespace: str, helm: int):
-    daemon = guard(helm=helm)
+    daemon = guard(helm=helm, watch=NEVER_READY)
     deploy(cluster, namespace, "image=local.test/service:missing", helm=helm)
     daemon.until_state(WatchState.recovered, "2")
     assert "health-never-ready" in why(daemon)
@@ -131,7 +133,7 @@ def test_an_image_that_is_not_there(guard: Guard, cluster: Cluster, namespace: s
 
 @pytest.mark.parametrize("helm", [3, 4])
 def test_never_ready(guard: Guard, cluster: Cluster, namespace: str, helm: int):
-    daemon = guard(helm=helm)
+    daemon = guard(helm=helm, watch=NEVER_READY)
     deploy(cluster, namespace, "probePath=/nope", helm=helm)
     daemon.until_state(WatchState.recovered, "2")
     assert "health-never-ready" in why(daemon)
@@ -281,6 +283,7 @@ def test_killed_in_the_middle_of_a_rollback_it_is_finished_once(guard: Guard, cl
     assert len(daemon.store.rollbacks("app", daemon.watch().opened_at)) == 1
 
 
+@pytest.mark.alone
 def test_the_old_image_is_gone(guard: Guard, cluster: Cluster, namespace: str):
     daemon = guard(rollback={"timeout": "15s", "verify_timeout": "5s"}, first=("image=local.test/service:2",))
     init = (cluster.state / "pid" / "init").read_text().strip()
@@ -307,6 +310,7 @@ def test_without_helm_it_says_so(guard: Guard, cluster: Cluster, namespace: str)
     assert "helm-that-is-not-here" in checked.stdout
 
 
+@pytest.mark.alone
 def test_the_api_server_goes_away_in_the_middle_of_a_watch(guard: Guard, cluster: Cluster, namespace: str):
     daemon = guard(watch={"bake_time": "20s"})
     deploy(cluster, namespace, "note=two")
@@ -336,7 +340,7 @@ def test_two_daemons_act_once(guard: Guard, cluster: Cluster, namespace: str):
         daemon.until_state(WatchState.recovered, "2")
     finally:
         second.terminate()
-        second.wait(20)
+        second.wait(within(20))
     history = json.loads(cluster.helm(3, "history", "app", "-n", namespace, "-o", "json").stdout)
     assert [h["revision"] for h in history] == [1, 2, 3]
 
@@ -358,7 +362,7 @@ def test_the_script_and_the_commands(guard: Guard, cluster: Cluster, namespace: 
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=within(60),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -424,13 +428,13 @@ def test_a_crd_that_helm_will_not_bring_back_is_said(guard: Guard, cluster: Clus
     crd.parent.mkdir()
     crd.write_text(CRD.format(plural=plural, kind=kind, more="properties: {}"))
     try:
-        cluster.helm(3, "install", "app", str(chart), "-n", namespace, "--wait", "--timeout", "60s")
+        cluster.helm(3, "install", "app", str(chart), "-n", namespace, "--wait", "--timeout", "10m")
         daemon = guard(install=False)
         daemon.start()
         daemon.until(lambda: daemon.store.revision("app", "1") is not None, "the first revision in the ledger")
         crd.write_text(CRD.format(plural=plural, kind=kind, more="properties: {size: {type: integer}}"))
         cluster.helm(
-            3, "upgrade", "app", str(chart), "-n", namespace, "--set", "note=two", "--wait", "--timeout", "60s"
+            3, "upgrade", "app", str(chart), "-n", namespace, "--set", "note=two", "--wait", "--timeout", "10m"
         )
         daemon.until_state(WatchState.passed, "2")
         said = json.loads(daemon.run("rollback", "app", "--to", "1", "--dry-run", "--output", "json").stdout)

@@ -19,7 +19,7 @@ from tests.real.cluster.test_chart import Installed, pods
 from tests.real.docker_engine import free_port
 from tests.real.watchdog_image import archive
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.docker
 
 TARGET = "all.app"
 
