@@ -18,7 +18,7 @@ def within(seconds: float) -> float:
     return seconds * PATIENCE
 
 
-def wait_until(true: Callable[[], object], what: str, seconds: float = 10) -> None:
+def wait_until(true: Callable[[], object], what: str, seconds: float = 20) -> None:
     """Ask again every 30 ms until it is true; `seconds` are generous for a quiet machine.
 
     Fails, saying what was waited for and how long, when ten times that is over.

@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.components import require
+from tests.waiting import within
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "watchdog"
@@ -24,7 +25,7 @@ Objects = list[dict[str, Any]]
 def run_helm(version: int, *args: str) -> subprocess.CompletedProcess[str]:
     """Helm 3 or 4, without any cluster."""
     argv = [PROGRAMS / f"helm{version}", *args]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=within(60), check=False)
 
 
 @pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])

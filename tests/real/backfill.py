@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.waiting import within
 from watchdog.model.series import Series
 
 PROMTOOL = shutil.which("promtool")
@@ -24,7 +25,7 @@ def backfill(data: Path, series: Iterable[Series]) -> None:
             file.writelines(f"{name} {value!r} {at!r}\n" for at, value in zip(one.at, one.values, strict=True))
         file.write("# EOF\n")
     command = [PROMTOOL, "tsdb", "create-blocks-from", "openmetrics", "--quiet", str(page), str(data)]
-    subprocess.run(command, check=True, timeout=300, capture_output=True)
+    subprocess.run(command, check=True, timeout=within(60), capture_output=True)
     page.unlink()
 
 

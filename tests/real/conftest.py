@@ -1,7 +1,4 @@
-"""What the tests against real things share: a Docker engine for all tests of a process.
-
-Side by side (`-n 2`) one process has the cluster's tests and another the rest, file by file.
-"""
+"""What the tests against real things share: a Docker engine for all tests of a process."""
 
 from __future__ import annotations
 
@@ -9,28 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
 
 from tests.components import require
 from tests.real.docker_engine import DockerEngine, Project, missing
 from tests.real.watchdog_image import HELM, TAG, archive
-
-FOLDER = Path(__file__).parent
-
-
-class ClusterTogether(LoadFileScheduling):
-    """File by file, except for the cluster's: they go to one process, which has the only cluster."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "tests/real/cluster" if file.startswith("tests/real/cluster/") else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ClusterTogether:
-    """xdist's own groups (`--dist loadgroup`) are none with pytest 9: it sends all tests of a mark everywhere."""
-    return ClusterTogether(config, log)
+from tests.waiting import within
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +30,7 @@ def docker_engine() -> Iterator[DockerEngine]:
 def watchdog_image(docker_engine: DockerEngine) -> str:
     """The tag of the project's own image, in the tests' engine. Building it takes some minutes, once."""
     require("helm4 (scripts/build-cluster)", HELM.exists())
-    docker_engine.docker("load", "-i", str(archive()), timeout=300)
+    docker_engine.docker("load", "-i", str(archive()), timeout=within(60))
     return TAG
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import requests
 from ruamel.yaml import YAML
 
-from tests.real.docker_engine import Project, free_port, wait_until
+from tests.real.docker_engine import Project, free_port
+from tests.waiting import wait_until, within
 from watchdog.model.incident import Event, EventKind
 from watchdog.model.watch import Watch, WatchState
 from watchdog.store import open_store
@@ -51,7 +52,7 @@ class Daemon:
 
     def _turns(self) -> bool:
         try:
-            return requests.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).ok
+            return requests.get(f"http://127.0.0.1:{self.port}/readyz", timeout=within(2)).ok
         except requests.RequestException:
             return False
 
@@ -68,10 +69,10 @@ class Daemon:
             return None
         process.send_signal(number)
         try:
-            return process.wait(20)
+            return process.wait(within(20))
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(within(10))
             raise
 
     def close(self) -> None:
@@ -86,7 +87,7 @@ class Daemon:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=within(60),
             check=False,
         )
         assert not check or done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -140,7 +141,7 @@ def guarding(project: Project, folder: Path, config: Mapping[str, Any], **target
         "environment": "production",
         "compose": {"project": project.name, "files": [project.file.name], "directory": str(project.directory)},
         "watch": {"bake_time": "12s", "initial_delay": "1s", "interval": "1s", "settle": "1s"},
-        "rollback": {"verify_for": "3s", "first_known_good": "running", "cooldown": "0s"},
+        "rollback": {"verify_for": "3s", "verify_timeout": "10m", "first_known_good": "running", "cooldown": "0s"},
         **target,
     }
     return Daemon(folder, {**config, "targets": [shop]}, project.engine.environment)

@@ -14,16 +14,16 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+import compose
 import docker
 from docker.errors import DockerException
 
 from tests.real.shop_image import BUSYBOX, COMPOSE_FILE, root_archive
+from tests.waiting import wait_until, within
 from watchdog.model.target import ComposeSpec, Target
 
 
@@ -41,15 +41,8 @@ def _program(name: str) -> str | None:
 
 
 def _compose() -> Path:
-    return Path(sys.executable).parent / "docker-compose"
-
-
-def wait_until(true: Callable[[], object], what: str, seconds: float = 20) -> None:
-    """Ask again every 50 ms until it is true. Fails, saying what was waited for, when the time is over."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for: {what}"
-        time.sleep(0.05)
+    """The binary that the package brings: the script of that name always ends with exit code 0."""
+    return Path(compose.__file__).parent / "docker-compose"
 
 
 def free_port() -> int:
@@ -81,9 +74,9 @@ class DockerEngine:
     def client(self) -> docker.DockerClient:
         if self._client is None:
             # Asked without a version first: an engine refuses versions it is too new or too old for.
-            with contextlib.closing(docker.APIClient(base_url=self.host, version="1.44", timeout=30)) as first:
+            with contextlib.closing(docker.APIClient(base_url=self.host, version="1.44", timeout=within(30))) as first:
                 version = first.version(api_version=False)["ApiVersion"]
-            self._client = docker.DockerClient(base_url=self.host, version=version, timeout=30)
+            self._client = docker.DockerClient(base_url=self.host, version=version, timeout=within(30))
         return self._client
 
     def start(self) -> None:
@@ -135,10 +128,10 @@ class DockerEngine:
             return
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(30)
+            self._process.wait(within(30))
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(within(10))
         self._process = None
 
     def remove(self) -> None:
@@ -152,7 +145,7 @@ class DockerEngine:
             os.kill(int((self.root / "exec/containerd/containerd.pid").read_text()), signal.SIGTERM)
         mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
         for mount in sorted((m for m in mounts if m.startswith(f"{self.root}/")), reverse=True):
-            subprocess.run(["umount", "-l", mount], check=False, capture_output=True, timeout=10)
+            subprocess.run(["umount", "-l", mount], check=False, capture_output=True, timeout=within(10))
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _forget_client(self) -> None:
@@ -167,7 +160,9 @@ class DockerEngine:
         self.client.api.import_image_from_data(root_archive(), repository=tag, changes=changes)
         return str(self.client.api.inspect_image(tag)["Id"])
 
-    def docker(self, *args: str, env: Mapping[str, str] | None = None, check: bool = True, timeout: float = 90) -> str:
+    def docker(
+        self, *args: str, env: Mapping[str, str] | None = None, check: bool = True, timeout: float = within(60)
+    ) -> str:
         """Run the docker program as a person would; its output."""
         done = subprocess.run(
             ["docker", *args],
@@ -254,7 +249,7 @@ class Project:
         listed = self.engine.client.api.containers(filters={"label": f"com.docker.compose.project={self.name}"})
         return {c["Labels"]["com.docker.compose.service"]: c["ImageID"] for c in listed}
 
-    def get(self, path: str = "/cgi-bin/healthz", service: str = "api", timeout: float = 3) -> tuple[int, str]:
+    def get(self, path: str = "/cgi-bin/healthz", service: str = "api", timeout: float = within(3)) -> tuple[int, str]:
         """One request to a service: status and body; (0, reason) if nothing answers."""
         port = self.api_port if service == "api" else self.web_port
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)

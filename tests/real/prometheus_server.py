@@ -7,12 +7,13 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import requests
+
+from tests.waiting import wait_until, within
 
 PROGRAM = shutil.which("prometheus")
 
@@ -68,7 +69,7 @@ class Page:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(within(5))
 
 
 class PrometheusServer:
@@ -118,20 +119,19 @@ class PrometheusServer:
 
     def until(self, condition: Callable[[], bool], seconds: float = 30) -> None:
         """Wait for the condition, but not for ever."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self._process is not None and self._process.poll() is not None:
-                raise AssertionError(f"prometheus ended: {(self._folder / 'log').read_text()[-2000:]}")
-            if condition():
-                return
-            time.sleep(0.05)
-        raise AssertionError(
-            f"did not happen within {seconds} s; prometheus: {(self._folder / 'log').read_text()[-2000:]}"
-        )
+
+        def there() -> bool:
+            assert self._process is None or self._process.poll() is None, "prometheus ended"
+            return condition()
+
+        try:
+            wait_until(there, "what a test waits for in prometheus", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log: {(self._folder / 'log').read_text()[-2000:]}") from error
 
     def _is_ready(self) -> bool:
         try:
-            return requests.get(f"{self.url}/-/ready", timeout=2).ok
+            return requests.get(f"{self.url}/-/ready", timeout=within(2)).ok
         except requests.RequestException:
             return False
 
@@ -141,7 +141,7 @@ class PrometheusServer:
             return
         process.send_signal(number)
         try:
-            process.wait(_STOPS_WITHIN)
+            process.wait(within(_STOPS_WITHIN))
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(_STOPS_WITHIN)
+            process.wait(within(_STOPS_WITHIN))

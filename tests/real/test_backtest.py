@@ -15,6 +15,7 @@ import pytest
 from tests.components import require
 from tests.real.backfill import PROMTOOL, backfill
 from tests.real.prometheus_server import PROGRAM, PrometheusServer
+from tests.waiting import within
 from watchdog.model.series import Series
 
 HOUR = 3600.0
@@ -66,7 +67,7 @@ def backtest(folder: Path, url: str, *args: str) -> list[dict[str, object]]:
         [program, "backtest", "-c", str(folder / "watchdog.yaml"), "--output", "json", *args],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=within(60),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

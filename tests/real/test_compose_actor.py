@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.real.docker_engine import Project, wait_until
+from tests.real.docker_engine import Project
+from tests.waiting import wait_until
 from watchdog.act.compose.actor import ComposeActor
 from watchdog.errors import Refused
 from watchdog.model.deploy import Phase, Revision, Snapshot

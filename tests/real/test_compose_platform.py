@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.real.docker_engine import Project, wait_until
+from tests.real.docker_engine import Project
+from tests.waiting import wait_until, within
 from watchdog.errors import Unavailable
 from watchdog.model.deploy import Phase, Revision, Snapshot
 from watchdog.observe.compose.platform import ComposePlatform
@@ -23,7 +24,7 @@ class Watched:
         self.woken = threading.Event()
         self.platform = ComposePlatform()
         self.platform.start([self.target], lambda _: self.woken.set())
-        assert self.woken.wait(10)
+        assert self.woken.wait(within(10))
 
     def look(self) -> Snapshot:
         return self.platform.snapshot(self.target, datetime.now(UTC))
@@ -258,11 +259,11 @@ def test_an_engine_that_restarts(project: Project, watched: Watched):
         watched.look()
     watched.woken.clear()
     project.engine.start()
-    assert watched.woken.wait(20), "the listener did not come back"
+    assert watched.woken.wait(within(20)), "the listener did not come back"
     after = watched.until(Phase.complete)
     assert after.fingerprint == before.fingerprint
     assert after.exits == ()
     watched.woken.clear()
     project.compose("restart", "web")
-    assert watched.woken.wait(5)
+    assert watched.woken.wait(within(5))
     gc.collect()

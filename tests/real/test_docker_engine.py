@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.real.docker_engine import Project, wait_until
+from tests.real.docker_engine import Project
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.docker
 

@@ -7,7 +7,7 @@ import pytest
 from tests.real.docker_engine import DockerEngine
 from tests.real.watchdog_image import TAG
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(700)]
+pytestmark = pytest.mark.docker
 
 OURS = 455_000_000
 """Bytes beside the base: Helm 67 MB, Compose 77, numpy 75, scipy.special 50, CEL 52, the Kubernetes client 29, …"""

@@ -12,13 +12,14 @@ import pytest
 
 from tests.components import require
 from tests.real.daemon import Daemon, environment_of, guarding
-from tests.real.docker_engine import Project, wait_until
+from tests.real.docker_engine import Project
 from tests.real.prometheus_server import PROGRAM as PROMETHEUS
 from tests.real.prometheus_server import PrometheusServer
+from tests.waiting import wait_until
 from watchdog.model.measurement import Verdict
 from watchdog.model.watch import WatchState
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.docker
 
 JOB = '{job="{{ job }}"}'
 METRICS: list[Any] = [

@@ -27,6 +27,7 @@ from tests.real.live.behaviour import BEHAVIOURS, GOOD
 from tests.real.live.guarded import LiveService
 from tests.real.live.world import World
 from tests.real.prometheus_server import PROGRAM
+from tests.waiting import within
 from watchdog.judge.compare.failures import FAILURES
 from watchdog.judge.compare.gates import LASTING
 from watchdog.model.comparison import CountCalibration, Finding
@@ -37,8 +38,8 @@ ROW = int(os.environ.get("WATCHDOG_LIVE_ROW", "3"))
 """Deploys of one service, one after another."""
 GOOD_DEPLOYS = 20
 ROWS = -(-GOOD_DEPLOYS // ROW)
-LIMIT = 400 + 110 * ROW
-"""Seconds for everything, with room."""
+LIMIT = within(400 + 110 * ROW)
+"""Seconds for everything."""
 
 PACKS = ["crash", "errors", "latency"]
 ALL = [*PACKS, "memory"]

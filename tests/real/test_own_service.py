@@ -13,7 +13,7 @@ from tests.real.docker_engine import Project
 from tests.real.watchdog_image import TAG
 from watchdog.model.watch import WatchState
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(700)]
+pytestmark = pytest.mark.docker
 
 ROOT = Path(__file__).parent.parent.parent
 

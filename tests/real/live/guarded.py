@@ -17,6 +17,7 @@ import requests
 from tests.real.docker_engine import free_port
 from tests.real.live.behaviour import RATE
 from tests.real.live.programs import STATUS
+from tests.waiting import within
 
 PROGRAMS = Path(__file__).parent / "programs.py"
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -55,7 +56,12 @@ class LiveService:
     def run(self, *args: str) -> None:
         """One of its programs, to the end."""
         done = subprocess.run(
-            [*self._argv(), *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+            [*self._argv(), *args],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=within(60),
+            check=False,
         )
         assert done.returncode == 0, f"{self.name} {args}: {done.stdout}{done.stderr}"
 
@@ -70,7 +76,7 @@ class LiveService:
 
     def resident(self) -> float:
         """The bytes that the process holds now, as its page says."""
-        page = requests.get(f"{self.url}/metrics", timeout=5).text
+        page = requests.get(f"{self.url}/metrics", timeout=within(5)).text
         (line,) = [line for line in page.splitlines() if line.startswith("process_resident_memory_bytes ")]
         return float(line.split()[1])
 
@@ -88,7 +94,7 @@ class LiveService:
             },
             "vars": {"job": self.name},
             "rules": deepcopy(self.rules),  # the same object twice would be an anchor in YAML
-            "probes": [{"name": "healthz", "http": f"{self.url}/healthz"}],
+            "probes": [{"name": "healthz", "http": f"{self.url}/healthz", "timeout": "60s"}],
             "watch": {
                 "bake_time": f"{self.bake.total_seconds():g}s",
                 "initial_delay": "5s",

@@ -22,7 +22,7 @@ STATUS = """\
 #!/bin/sh
 if kill -0 "$(cat pid)"; then cat status.json; else echo '{"revision": "", "phase": "complete"}'; fi
 """
-WITHIN = 20.0
+WITHIN = 60.0
 """Seconds that a start or an end may take."""
 
 

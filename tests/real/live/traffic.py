@@ -8,7 +8,7 @@ import random
 import threading
 from collections.abc import Mapping
 
-GIVES_UP = 10.0
+GIVES_UP = 30.0
 """Seconds that a user waits for an answer."""
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 

@@ -18,6 +18,7 @@ from tests.real.live.guarded import LiveService
 from tests.real.live.past import past_of, watches_of
 from tests.real.live.traffic import Traffic
 from tests.real.prometheus_server import PrometheusServer
+from tests.waiting import wait_until, within
 from watchdog.model.watch import Watch
 
 SEEN = 10
@@ -36,7 +37,7 @@ class World:
         )
         self.prometheus = PrometheusServer(folder, config=f"global: {{scrape_interval: 1s}}\nscrape_configs:\n{jobs}")
         document = {
-            "sources": {"prometheus": {"url": self.prometheus.url}},
+            "sources": {"prometheus": {"url": self.prometheus.url, "timeout": "60s"}},
             "targets": [service.target() for service in services],
         }
         self.daemon = Daemon(folder, document, dict(os.environ), services[0].name)
@@ -79,7 +80,7 @@ class World:
             )
 
         # A watch that saw too little is as long again; a rollback has two minutes to prove itself.
-        self.until(ended, f"the end of the watch of {name} {version}", 2 * service.bake.total_seconds() + 180)
+        self.until(ended, f"the end of the watch of {name} {version}", service.bake.total_seconds() + 60)
         watch = self.watch(name)
         assert watch is not None
         return watch
@@ -100,7 +101,7 @@ class World:
 
     def ask(self, query: str) -> float | None:
         """The one value of an instant query."""
-        answer = requests.get(f"{self.prometheus.url}/api/v1/query", params={"query": query}, timeout=5).json()
+        answer = requests.get(f"{self.prometheus.url}/api/v1/query", params={"query": query}, timeout=within(5)).json()
         (found,) = answer["data"]["result"] or [None]
         return None if found is None else float(found["value"][1])
 
@@ -109,10 +110,15 @@ class World:
 
     def until(self, true: Callable[[], object], what: str, seconds: float = 60) -> None:
         """Wait for it; asked seldom enough for many threads."""
-        deadline = time.monotonic() + seconds
-        while not true():
-            assert time.monotonic() < deadline, f"waited {seconds:g} s for: {what}\n{self.daemon.log()}"
+
+        def there() -> object:
             assert not self._closed.wait(0.5), f"it was closed while somebody waited for: {what}"
+            return true()
+
+        try:
+            wait_until(there, what, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.daemon.log()}") from error
 
     def story(self, name: str) -> str:
         return "\n".join(f"{e.at:%H:%M:%S} {e.message}" for e in self.daemon.store.events(target=name))
