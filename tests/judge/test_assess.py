@@ -62,14 +62,7 @@ OVERLAP = {"fail_when": "value > 1", "pass_when": "value < 2"}
         # the list is asked
         ({"fail_when": "values.all(x, x > 1)"}, [0.2, 3], "pass", "[0.2, 3]: not (values.all(x, x > 1))"),
         ({"fail_when": "values.all(x, x > 1)"}, [2, 3], "fail", "[2, 3]: values.all(x, x > 1)"),
-        ({"pass_when": "values.size() > 2"}, [1, 2], "fail", "[1, 2]: not (values.size() > 2)"),
-        ({"fail_when": "values.size() > 4"}, [1, 2, 3, 4, 5], "fail", "[1, 2, 3, 4, 5]: values.size() > 4"),
-        (
-            {"fail_when": "values.size() > 5"},
-            [1, 2, 3, 4, 5, 6],
-            "fail",
-            "[1, 2, 3, 4, 5, …] (6 series): values.size() > 5",
-        ),
+        ({"fail_when": "values.size() > 5"}, [1, 2, 3, 4, 5, 6], "fail", None),
         (
             {"fail_when": "values.size() > 2", "pass_when": "values.size() < 2"},
             [1, 2],
@@ -94,6 +87,15 @@ OVERLAP = {"fail_when": "value > 1", "pass_when": "value < 2"}
         # a condition without an answer is our error, never a failure
         ({"fail_when": "values[3] > 1"}, [0.5], "error", "'values[3] > 1' has no answer: Index error: index=3 size=1"),
         ({"fail_when": "values.size() > 1"}, [1] * 10_000, "error", None),
+        # found by mutation tests
+        ({"pass_when": "values.size() > 2"}, [1, 2], "fail", "[1, 2]: not (values.size() > 2)"),
+        ({"fail_when": "values.size() > 4"}, [1, 2, 3, 4, 5], "fail", "[1, 2, 3, 4, 5]: values.size() > 4"),
+        (
+            {"fail_when": "values.size() > 5"},
+            [1, 2, 3, 4, 5, 6],
+            "fail",
+            "[1, 2, 3, 4, 5, …] (6 series): values.size() > 5",
+        ),
     ],
 )
 def test_assess(conditions: dict[str, str], values: list[float], verdict: str, reason: str | None):
