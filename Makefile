@@ -49,7 +49,7 @@ bench-rollback: $(DEV)  ## judge simulated good and bad deploys, 20 minutes; wri
 bench-quick: $(DEV)  ## two minutes of it; fails when false rollbacks are over the budget or detection fell by a tenth
 	$(BIN)/python -m bench.rollback --quick
 
-# An environment of its own: mutmut brings some twenty packages.
+# An environment of its own: nobody else needs what mutmut brings.
 MINUTES  ?= 110
 MUTATION := .cache/mutation-env
 .PHONY: mutation
