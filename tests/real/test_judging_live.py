@@ -45,7 +45,7 @@ PACKS = ["crash", "errors", "latency"]
 ALL = [*PACKS, "memory"]
 SHORT = [*PACKS, {"pack": "memory", "except": ["memory-growth"]}]
 """A trend needs at least eight values, 15 s apart: no short watch can have them."""
-BAKE, LONG, BRIEF = timedelta(seconds=150), timedelta(seconds=300), timedelta(seconds=80)
+BAKE, LONG, BRIEF = timedelta(seconds=150), timedelta(seconds=300), timedelta(seconds=100)
 BEFORE = (4800.0, 4000.0, 3200.0, 2400.0, 1600.0)
 """Seconds before the test: the good deploys that the watchdog knows of the services of a row."""
 

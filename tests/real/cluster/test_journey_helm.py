@@ -105,7 +105,7 @@ def test_a_crash_loop_while_helm_still_waits(guard: Guard, cluster: Cluster, nam
         "-n",
         namespace,
         "--set",
-        "fault=crash,probePath=/nope",
+        "fault=crash,probePath=/nope,progressDeadlineSeconds=600",  # Helm 4 ends with the deadline
         "--wait",
         "--timeout",
         "10m",
