@@ -70,23 +70,22 @@ def parts() -> list[Part]:
     def tests(name: str, *words: str, needs: tuple[str, ...] = (), lane: str = "") -> Part:
         argv = (python, "-m", "pytest", "-q", f"--junit-xml={FOLDER / name}.xml", *words)
         after = ("slow",) if "image" in needs else ()
-        return Part(name, argv, ("install", *needs), after, lane or name, pytest=True)
+        return Part(name, argv, ("install", "components", *needs), after, lane or name, pytest=True)
 
     return [
         Part("install", (*make, ".venv/.dev")),
         Part("components", ("scripts/test-deps",), lane="components", counted=False),
         Part("programs", ("scripts/build-cluster",), lane="programs", counted=False),
         Part("image", (python, "-m", "tests.real.watchdog_image"), ("install", "components", "programs"), lane="image"),
-        tests("live", live, needs=("components",)),
+        tests("live", live),
         Part("lint", (*make, "lint"), ("install",)),
         tests("quick", "-n2", *by_file, "-m", "not slow", *covered, *units, lane="units"),
-        tests("slow", "-n2", *by_file, "-m", "slow", "--cov-append", *covered, *units,
-              needs=("components",), lane="units"),
+        tests("slow", "-n2", *by_file, "-m", "slow", "--cov-append", *covered, *units, lane="units"),
         Part("coverage", (python, "-m", "coverage", "report", "--skip-covered")),
         tests("node", "-n2", *by_test, "-m", "alone", node, needs=("image",)),
         tests("cluster", "-n4", *by_test, "-m", "not alone", node, "tests/chart", needs=("image",)),
         tests("compose", "-n3", *by_test, "--ignore", live, "--ignore", node, "tests/real", needs=("image",)),
-    ]  # fmt: skip
+    ]
 
 
 @dataclass
