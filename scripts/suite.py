@@ -33,7 +33,7 @@ BUDGET = 205_000
 Units and not seconds, as machines differ, and as two loops on one core make each other slow."""
 HEAVY = 6_500
 """Units that one test may take, a minute on a quiet machine; what daemons do for it is not seen."""
-BESIDE = 0.5
+BESIDE = 0.3
 """Neither is asked for where other programs took more than this part of our own time: under load all takes more."""
 EVERY, WORD = 10.0, 60.0
 """Seconds between two measurements of the unit, and between two words on what is under way."""

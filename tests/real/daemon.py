@@ -20,6 +20,10 @@ from watchdog.model.watch import Watch, WatchState
 from watchdog.store import open_store
 
 PROGRAM = Path(sys.executable).parent / "watchdog"
+WATCH = {"bake_time": "30m", "initial_delay": "1s", "interval": "1s", "settle": "1s", "rollout_timeout": "10m"}
+"""It looks often, and what must not run out has all the time that a busy machine needs."""
+PASSES = {"bake_time": "12s"}
+"""For a version that is to become known good. Every other watch is to end by what it sees."""
 
 
 class Daemon:
@@ -135,14 +139,14 @@ class Daemon:
 
 
 def guarding(project: Project, folder: Path, config: Mapping[str, Any], **target: Any) -> Daemon:
-    """A daemon whose target `shop` is this Compose project, with short times."""
+    """A daemon whose target `shop` is this Compose project; `target` adds to it or replaces."""
     shop = {
         "name": "shop",
         "environment": "production",
         "compose": {"project": project.name, "files": [project.file.name], "directory": str(project.directory)},
-        "watch": {"bake_time": "12s", "initial_delay": "1s", "interval": "1s", "settle": "1s"},
         "rollback": {"verify_for": "3s", "verify_timeout": "10m", "first_known_good": "running", "cooldown": "0s"},
         **target,
+        "watch": {**WATCH, **target.get("watch", {})},
     }
     return Daemon(folder, {**config, "targets": [shop]}, project.engine.environment)
 

@@ -74,7 +74,7 @@ services:
     healthcheck:
       test: ["CMD", "/bin/wget", "-q", "-O", "/dev/null", "http://127.0.0.1:API_PORT/cgi-bin/healthz"]
       interval: 1s
-      timeout: 1s
+      timeout: 20s
       retries: 2
     volumes: ["./api.conf:/etc/api.conf:ro", "state:/state"]
     depends_on:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.components import require
-from tests.real.daemon import Daemon, environment_of, guarding
+from tests.real.daemon import PASSES, Daemon, environment_of, guarding
 from tests.real.docker_engine import Project
 from tests.real.prometheus_server import PROGRAM as PROMETHEUS
 from tests.real.prometheus_server import PrometheusServer
@@ -29,7 +29,7 @@ METRICS: list[Any] = [
         "summary": "99 % of the answers take over a second",
         "prometheus": "histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket"
         + JOB
-        + "[5s])))",
+        + "[12s])))",
         "fail_when": "value > 1.0",
         "for": "2s",
     },
@@ -37,8 +37,8 @@ METRICS: list[Any] = [
         "name": "errors-share",
         "trigger": "errors",
         "summary": "over one in twenty requests fails",
-        "prometheus": 'sum(rate(http_requests_total{job="{{ job }}",code=~"5.."}[5s]))'
-        " / sum(rate(http_requests_total" + JOB + "[5s]))",
+        "prometheus": 'sum(rate(http_requests_total{job="{{ job }}",code=~"5.."}[12s]))'
+        " / sum(rate(http_requests_total" + JOB + "[12s]))",
         "fail_when": "value > 0.05",
         "for": "2s",
     },
@@ -54,7 +54,7 @@ METRICS: list[Any] = [
         "name": "cpu-high",
         "trigger": "performance",
         "summary": "over 0.8 cores",
-        "prometheus": "rate(process_cpu_seconds_total" + JOB + "[5s])",
+        "prometheus": "rate(process_cpu_seconds_total" + JOB + "[12s])",
         "fail_when": "value > 0.8",
         "for": "2s",
     },
@@ -63,7 +63,7 @@ HEALTHCHECK = """\
     healthcheck:
       test: ["CMD", "/bin/wget", "-q", "-O", "/dev/null", "http://127.0.0.1:API_PORT/cgi-bin/healthz"]
       interval: 1s
-      timeout: 1s
+      timeout: 20s
       retries: 2
 """
 
@@ -96,12 +96,12 @@ def guard(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def prometheus(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
-    """The real Prometheus, scraping the project's API every second."""
+    """The real Prometheus, scraping the project's API every three seconds."""
     require("prometheus", PROMETHEUS is not None)
     folder = tmp_path_factory.mktemp("prometheus")
     server = PrometheusServer(folder)
     (folder / "prometheus.yml").write_text(
-        "global: {scrape_interval: 1s}\n"
+        "global: {scrape_interval: 3s}\n"  # as long as a scrape may take
         "scrape_configs:\n"
         "  - job_name: api\n"
         "    metrics_path: /cgi-bin/metrics\n"
@@ -155,7 +155,7 @@ def test_a_crash_loop_is_undone_and_explained(project: Project, guard: Guard):
 
 
 def test_health_checks_and_probes(project: Project, guard: Guard):
-    probe = {"name": "api", "http": f"http://127.0.0.1:{project.api_port}/cgi-bin/healthz"}
+    probe = {"name": "api", "http": f"http://127.0.0.1:{project.api_port}/cgi-bin/healthz", "timeout": "60s"}
     daemon = guard(rules=["crash", {"pack": "health", "except": ["health-up"]}], probes=[probe])
     deploy(project, "2", "health")
     watch = daemon.until_state(WatchState.recovered, "r2")
@@ -166,7 +166,7 @@ def test_health_checks_and_probes(project: Project, guard: Guard):
 
 def test_a_good_deploy_becomes_known_good_and_can_be_left_again(project: Project, guard: Guard):
     """Also: its predecessor's image survives a prune, and a person's rollback needs no daemon."""
-    daemon = guard(rules=["crash"])
+    daemon = guard(rules=["crash"], watch=PASSES)
     deploy(project, "2")
     daemon.until_state(WatchState.passed, "r2")
     assert daemon.store.revision("shop", "r2").known_good
@@ -237,7 +237,7 @@ def test_restarts_scaling_and_stopping_are_not_deploys(project: Project, guard: 
 
 
 def test_the_engine_restarts_in_the_middle_of_a_watch(project: Project, guard: Guard):
-    daemon = guard(rules=["crash"])
+    daemon = guard(rules=["crash"], watch=PASSES)
     deploy(project, "2")
     daemon.until_state(WatchState.watching, "r2")
     project.engine.restart()
@@ -248,9 +248,8 @@ def test_the_engine_restarts_in_the_middle_of_a_watch(project: Project, guard: G
 
 def test_prometheus_dies_in_the_middle_of_a_watch(project: Project, guard: Guard, prometheus: PrometheusServer):
     without_healthcheck(project)
-    daemon = guard(
-        {"sources": {"prometheus": {"url": prometheus.url, "timeout": "1s"}}}, vars={"job": "api"}, rules=METRICS
-    )
+    sources = {"prometheus": {"url": prometheus.url, "timeout": "1s"}}
+    daemon = guard({"sources": sources}, vars={"job": "api"}, rules=METRICS, watch={"bake_time": "20s"})
     deploy(project, "2")
     daemon.until_state(WatchState.watching, "r2")
     prometheus.kill()

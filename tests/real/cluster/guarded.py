@@ -10,17 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.real.cluster.cluster import CHART, Cluster
-from tests.real.daemon import Daemon
+from tests.real.daemon import WATCH, Daemon
 from tests.waiting import within
 
-SHORT = {
-    "watch": {
-        "bake_time": "12s",
-        "initial_delay": "1s",
-        "interval": "1s",
-        "settle": "1s",
-        "rollout_timeout": "2m",
-    },
+QUICK = {
+    "watch": WATCH,
     "rollback": {
         "verify_for": "3s",
         "verify_timeout": "10m",
@@ -29,8 +23,7 @@ SHORT = {
         "timeout": "5m",
     },
 }
-"""What ends well ends soon; what may take long on a busy machine may."""
-NEVER_READY = {"rollout_timeout": "12s"}
+NEVER_READY = {"rollout_timeout": "20s"}
 """For a version that is not to become ready."""
 
 SCRAPES = """\
@@ -86,7 +79,7 @@ def guarding(
     spec = {"release": "app", "namespace": namespace, "helm": f"helm{helm}", "kubeconfig": str(cluster.kubeconfig)}
     app: dict[str, Any] = {"name": "app", "environment": "staging", "helm": spec | target.pop("helm_spec", {})}
     for key in ("watch", "rollback"):
-        app[key] = {**SHORT[key], **target.pop(key, {})}
+        app[key] = {**QUICK[key], **target.pop(key, {})}
     app |= {"rules": ["crash", {"pack": "health", "except": ["health-up"]}], **target}
     return Daemon(folder, {**(config or {}), "targets": [app]}, cluster.environment, target=str(app["name"]))
 
@@ -123,7 +116,7 @@ class Users:
             try:
                 connection.request("GET", "/")
                 connection.getresponse().read()
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 pass  # a service that is down: its users try again
             finally:
                 connection.close()

@@ -15,7 +15,8 @@ from tests.chart.rights import APPLIED, STORED, granted, reading
 from tests.components import require
 from tests.real import docker_engine as docker
 from tests.real.cluster.cluster import Cluster
-from tests.real.cluster.guarded import SHORT, deploy
+from tests.real.cluster.guarded import QUICK, deploy
+from tests.real.daemon import PASSES
 from tests.real.watchdog_image import TAG, archive
 from tests.waiting import wait_until
 
@@ -59,7 +60,7 @@ class Installed:
         repository, _, tag = TAG.rpartition(":")
         self.values: dict[str, Any] = {
             "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
-            "everyRelease": {"environment": "staging", **SHORT},
+            "everyRelease": {"environment": "staging", **QUICK},
             "state": {"persistence": {"storageClass": namespace, "size": "1Gi"}},
             "terminationGracePeriodSeconds": 10,
         }
@@ -197,14 +198,14 @@ def test_a_sidecar_finishes_the_rollback_that_replaces_itself(cluster: Cluster, 
     state = tmp_path / "state"
     state.mkdir()
     cluster.apply(VOLUME.format(namespace=namespace, folder=state))
-    watch = {**SHORT["watch"], "rollout_timeout": "10m"}
+    watch = {**QUICK["watch"], **PASSES}
     values: dict[str, Any] = {
         "app": {"image": "local.test/service:1", "port": 8080, "env": [{"name": "FAULT", "value": "none"}]},
         "watchdog": {
             "image": TAG,
             "rules": ["crash"],
             "watch": watch,
-            "rollback": SHORT["rollback"],
+            "rollback": QUICK["rollback"],
             "storageClass": namespace,
         },
     }

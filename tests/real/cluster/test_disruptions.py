@@ -196,7 +196,7 @@ def measured(daemon: Daemon, watch: str) -> list[Measurement]:
 @pytest.mark.alone
 def test_one_watch_that_lives_through_all_of_it(cluster: Cluster, namespace: str, tmp_path: Path):
     deploy(cluster, namespace, *VALUES, wait=True)
-    daemon = guarding(cluster, namespace, tmp_path, rules=["crash"], watch={"bake_time": "10m"})
+    daemon = guarding(cluster, namespace, tmp_path, rules=["crash"])
     try:
         daemon.start()
         daemon.until(lambda: daemon.store.revision("app", "1") is not None, "the first revision in the ledger")

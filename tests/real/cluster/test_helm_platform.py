@@ -263,10 +263,11 @@ def test_a_failing_migration_is_the_cause_with_its_log(
 
 def test_a_version_that_is_never_ready_is_late_by_its_own_deadline(cluster: Cluster, namespace: str, look: Look):
     install(cluster, namespace)
-    deploy(cluster, namespace, "probePath=/nowhere", "progressDeadlineSeconds=8")
+    deploy(cluster, namespace, "probePath=/nowhere")
     arriving = wait_for(look, lambda s: any(i.health == "unhealthy" for i in s.instances), "an unhealthy container")
     assert arriving.rollout.phase is Phase.arriving
     assert "runs, but its readiness probe fails" in arriving.rollout.reason
+    deploy(cluster, namespace, "probePath=/nowhere", "progressDeadlineSeconds=1")
     late = wait_for(look, lambda s: s.rollout.phase is Phase.failed, "the progress deadline")
     assert "exceeded its progress deadline" in late.rollout.reason
     assert late.exits == ()
@@ -331,17 +332,19 @@ def test_our_own_rollback_is_known_by_its_plan(
     assert platform.snapshot(target, now(), whole=False).plan is None, "labels are copied on, plans are not"
 
 
-def test_a_dead_operation_is_said_so_after_the_limit(cluster: Cluster, namespace: str, platform: HelmPlatform):
-    spec = target_of(cluster, namespace).spec.model_copy(update={"pending_limit": timedelta(seconds=6)})
-    impatient = Target(name="app", spec=spec)
+def test_a_dead_operation_is_said_so_after_the_limit(
+    cluster: Cluster, namespace: str, platform: HelmPlatform, target: Target, look: Look
+):
     install(cluster, namespace)
     helm = cluster.begin("helm3", "upgrade", "app", str(CHART), "-n", namespace, "--wait", "--set", "probePath=/no")
     try:
-        wait_for(lambda: platform.snapshot(impatient, now()), lambda s: s.name == "2", "the upgrade")
+        wait_for(look, lambda s: s.name == "2", "the upgrade")
     finally:
         kill_group(helm)
-    assert platform.snapshot(impatient, now()).busy.startswith("helm upgrade is pending")
-    dead = wait_for(lambda: platform.snapshot(impatient, now()), lambda s: not s.busy, "the limit", seconds=30)
+    assert look().busy.startswith("helm upgrade is pending")
+    assert isinstance(target.spec, HelmSpec)
+    dead = platform.snapshot(target, now() + target.spec.pending_limit)
+    assert not dead.busy
     assert dead.rollout.phase is Phase.arriving
     assert "nobody has worked on it for" in dead.rollout.reason
 

@@ -15,7 +15,7 @@ import pytest
 from tests.components import require
 from tests.real.cluster.cluster import CHART, ROOT, Cluster, kill_group
 from tests.real.cluster.guarded import NEVER_READY, SCRAPES, Pods, Users, deploy, guarding
-from tests.real.daemon import PROGRAM, Daemon
+from tests.real.daemon import PASSES, PROGRAM, Daemon
 from tests.real.prometheus_server import PROGRAM as PROMETHEUS
 from tests.real.prometheus_server import PrometheusServer
 from tests.waiting import wait_until, within
@@ -67,7 +67,7 @@ def why(daemon: Daemon) -> str:
 
 
 def test_a_good_upgrade_becomes_known_good(guard: Guard, cluster: Cluster, namespace: str):
-    daemon = guard()
+    daemon = guard(watch=PASSES)
     deploy(cluster, namespace, "note=two")
     daemon.until_state(WatchState.passed, "2")
     revision = daemon.store.revision("app", "2")
@@ -105,7 +105,7 @@ def test_a_crash_loop_while_helm_still_waits(guard: Guard, cluster: Cluster, nam
         "-n",
         namespace,
         "--set",
-        "fault=crash,probePath=/nope,progressDeadlineSeconds=600",  # Helm 4 ends with the deadline
+        "fault=crash,probePath=/nope",
         "--wait",
         "--timeout",
         "10m",
@@ -124,7 +124,8 @@ def test_a_crash_loop_while_helm_still_waits(guard: Guard, cluster: Cluster, nam
 
 @pytest.mark.parametrize("helm", [3, 4])
 def test_an_image_that_is_not_there(guard: Guard, cluster: Cluster, namespace: str, helm: int):
-    daemon = guard(helm=helm, watch=NEVER_READY)
+    health = [{"pack": "health", "except": ["health-up"]}]  # without `crash`: a start that fails twice is a loop too
+    daemon = guard(helm=helm, watch=NEVER_READY, rules=health)
     deploy(cluster, namespace, "image=local.test/service:missing", helm=helm)
     daemon.until_state(WatchState.recovered, "2")
     assert "health-never-ready" in why(daemon)
@@ -142,7 +143,7 @@ def test_never_ready(guard: Guard, cluster: Cluster, namespace: str, helm: int):
 
 @pytest.mark.parametrize("helm", [3, 4])
 def test_a_leak_with_a_memory_limit(guard: Guard, cluster: Cluster, namespace: str, helm: int):
-    daemon = guard(helm=helm, watch={"bake_time": "60s"})
+    daemon = guard(helm=helm)
     deploy(cluster, namespace, "fault=memory", "memoryLimit=64Mi", helm=helm)
     daemon.until_state(WatchState.recovered, "2", seconds=90)
     assert "crash-oom" in why(daemon)
@@ -213,7 +214,6 @@ def test_what_prometheus_sees_of_the_new_pods(
         config={"sources": {"prometheus": {"url": prometheus.url}}},
         vars=windows | ({"latency_p50_max": "0.2"} if pack == "latency" else {}),
         rules=["crash", {"pack": pack, "except": slow, "override": {rule: quick}}],
-        watch={"bake_time": "60s"},
     )
     users()
     old = [pod["metadata"]["name"] for pod in cluster.pods(namespace)]
@@ -312,7 +312,7 @@ def test_without_helm_it_says_so(guard: Guard, cluster: Cluster, namespace: str)
 
 @pytest.mark.alone
 def test_the_api_server_goes_away_in_the_middle_of_a_watch(guard: Guard, cluster: Cluster, namespace: str):
-    daemon = guard(watch={"bake_time": "20s"})
+    daemon = guard(watch={"bake_time": "40s"})
     deploy(cluster, namespace, "note=two")
     daemon.until_state(WatchState.watching, "2")
     cluster.stop_apiserver()
@@ -346,7 +346,7 @@ def test_two_daemons_act_once(guard: Guard, cluster: Cluster, namespace: str):
 
 
 def test_the_script_and_the_commands(guard: Guard, cluster: Cluster, namespace: str):
-    daemon = guard()
+    daemon = guard(watch=PASSES)
     deploy(cluster, namespace, "note=two")
     daemon.until_state(WatchState.passed, "2")
     history = json.loads(daemon.run("history", "app", "--output", "json").stdout)
@@ -429,7 +429,7 @@ def test_a_crd_that_helm_will_not_bring_back_is_said(guard: Guard, cluster: Clus
     crd.write_text(CRD.format(plural=plural, kind=kind, more="properties: {}"))
     try:
         cluster.helm(3, "install", "app", str(chart), "-n", namespace, "--wait", "--timeout", "10m")
-        daemon = guard(install=False)
+        daemon = guard(install=False, watch=PASSES)
         daemon.start()
         daemon.until(lambda: daemon.store.revision("app", "1") is not None, "the first revision in the ledger")
         crd.write_text(CRD.format(plural=plural, kind=kind, more="properties: {size: {type: integer}}"))
